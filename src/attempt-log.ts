@@ -1,0 +1,65 @@
+import type { ClientSettings } from './client-options.ts';
+import type { Dependency } from './dependency.ts';
+import type { Emitter, SteadEvent } from './events.ts';
+import { type CallContext, Layer, type Next } from './layer.ts';
+import { type Settled, unwrap } from './model/outcome.ts';
+import { callOf } from './http/call.ts';
+import { failureOf, httpResult, outcomeOf } from './http/verdict.ts';
+
+/** Notes each attempt: for the counters, the snapshot and who listens. It decides nothing. */
+export class AttemptLog extends Layer {
+  readonly #dependency: Dependency;
+  readonly #settings: ClientSettings;
+  readonly #events: Emitter<SteadEvent>;
+
+  constructor(dependency: Dependency, settings: ClientSettings, events: Emitter<SteadEvent>) {
+    super();
+    this.#dependency = dependency;
+    this.#settings = settings;
+    this.#events = events;
+  }
+
+  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    const { counters } = this.#dependency;
+    const { clock } = this.#settings.tools;
+    counters.attempts += 1;
+    if (context.attempt > 1) counters.retries += 1;
+    const call = callOf(context);
+    call.attempts += 1;
+    const startedAt = clock.now();
+    let result: Settled<T>;
+    try {
+      result = { value: await next(context) };
+    } catch (error) {
+      result = { error };
+    }
+    this.#note(result, context, clock.now() - startedAt);
+    return unwrap(result);
+  }
+
+  #note(result: Settled<unknown>, context: CallContext, durationMs: number): void {
+    const { breaker, tools } = this.#settings;
+    const dependency = this.#dependency;
+    const call = callOf(context);
+    const outcome = outcomeOf(result, context, breaker === false ? undefined : breaker.classify);
+    const failure = failureOf(result, outcome, context);
+    const status = httpResult(result).response?.status;
+    call.outcome = outcome;
+    call.failure = failure;
+    call.status = status;
+    if (outcome === 'failure' && failure !== undefined) {
+      dependency.lastFailure = { at: tools.clock.epochNow(), failure, status: status ?? null };
+    }
+    if (!this.#events.active) return;
+    this.#events.emit({
+      type: 'attempt',
+      dependency: dependency.key,
+      at: tools.clock.epochNow(),
+      attempt: context.attempt,
+      outcome,
+      durationMs,
+      ...(status === undefined ? {} : { status }),
+      ...(failure === undefined ? {} : { failure }),
+    });
+  }
+}

@@ -1,0 +1,81 @@
+import type { ClientSettings } from './client-options.ts';
+import type { Dependency } from './dependency.ts';
+import { SteadfetchError } from './errors.ts';
+import type { Emitter, FailureKind, RejectedEvent, SteadEvent } from './events.ts';
+import { callOf } from './http/call.ts';
+import { type CallContext, Layer, type Next } from './layer.ts';
+import { type Settled, unwrap } from './model/outcome.ts';
+
+/** Notes each call: for the counters, the snapshot and who listens. It decides nothing. */
+export class CallLog extends Layer {
+  readonly #dependency: Dependency;
+  readonly #settings: ClientSettings;
+  readonly #events: Emitter<SteadEvent>;
+
+  constructor(dependency: Dependency, settings: ClientSettings, events: Emitter<SteadEvent>) {
+    super();
+    this.#dependency = dependency;
+    this.#settings = settings;
+    this.#events = events;
+  }
+
+  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    const { clock } = this.#settings.tools;
+    this.#dependency.counters.calls += 1;
+    const startedAt = clock.now();
+    let result: Settled<T>;
+    try {
+      // Over before it began: the client is closed, or an inherited deadline past due. No layer need be asked.
+      if (context.scope.aborted) throw context.scope.reason;
+      result = { value: await next(context) };
+    } catch (error) {
+      result = { error };
+    }
+    this.#note(result, context, clock.now() - startedAt);
+    return unwrap(result);
+  }
+
+  #note(result: Settled<unknown>, context: CallContext, durationMs: number): void {
+    const call = callOf(context);
+    const { counters, key: dependency } = this.#dependency;
+    const refusal = refusalIn(result, call.attempts);
+    const silent = call.attempts === 0 || ('error' in result && context.scope.aborted);
+    const outcome = silent ? 'ignored' : call.outcome;
+    counters[outcome] += 1;
+    if (refusal !== undefined) counters.rejected += 1;
+    if (!this.#events.active) return;
+    const at = this.#settings.tools.clock.epochNow();
+    if (refusal !== undefined) this.#events.emit({ type: 'rejected', dependency, at, code: refusal });
+    const failure = failureOf(result, context, refusal);
+    this.#events.emit({
+      type: 'completed',
+      dependency,
+      at,
+      outcome,
+      attempts: call.attempts,
+      durationMs,
+      ...(call.status === undefined || 'error' in result ? {} : { status: call.status }),
+      ...(failure === undefined ? {} : { failure }),
+    });
+  }
+}
+
+/** The code of a refusal of ours; an error of the same class that came from behind the network is none. */
+function refusalIn(result: Settled<unknown>, attempts: number): RejectedEvent['code'] | undefined {
+  if (!('error' in result) || attempts > 0 || !(result.error instanceof SteadfetchError)) return undefined;
+  const { code } = result.error;
+  const refused = code === 'CIRCUIT_OPEN' || code === 'BULKHEAD_FULL' || code === 'QUEUE_TIMEOUT' || code === 'CLOSED';
+  return refused ? code : undefined;
+}
+
+function failureOf(
+  result: Settled<unknown>,
+  context: CallContext,
+  refusal: RejectedEvent['code'] | undefined,
+): FailureKind | undefined {
+  const call = callOf(context);
+  if ('value' in result) return call.failure;
+  if (refusal !== undefined) return 'refused';
+  if (context.scope.aborted) return 'aborted';
+  return call.attempts === 0 ? 'deadline' : call.failure;
+}

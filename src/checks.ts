@@ -1,0 +1,86 @@
+/** What a number option may be. `Infinity` is allowed only where said. */
+interface NumberRule {
+  readonly least?: number;
+  readonly above?: number;
+  readonly most?: number;
+  readonly integer?: boolean;
+  readonly infinite?: boolean;
+}
+
+/** The bounds of a share such as a failure rate. */
+export const RATE: NumberRule = { above: 0, most: 1 };
+/** A span of time that has to take some. */
+export const SPAN_MS: NumberRule = { above: 0, infinite: true };
+/** A span of time that may be none. */
+export const DELAY_MS: NumberRule = { least: 0 };
+/** A count of things, at least one. */
+export const COUNT: NumberRule = { least: 1, integer: true };
+/** A size, at least one, or no bound. */
+export const BOUND: NumberRule = { least: 1, integer: true, infinite: true };
+
+/**
+ * The number given for the option at `path`, or its default.
+ * @throws TypeError if it is not a number; RangeError if it is not one that makes sense there.
+ */
+export function checkNumber(path: string, value: unknown, fallback: number, rule: NumberRule): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number') throw new TypeError(`${path} must be ${describe(rule)}, got ${show(value)}`);
+  const fits =
+    value >= (rule.least ?? -Infinity) &&
+    value > (rule.above ?? -Infinity) &&
+    value <= (rule.most ?? Infinity) &&
+    (rule.integer !== true || Number.isInteger(value) || value === Infinity) &&
+    (rule.infinite === true || Number.isFinite(value));
+  if (!fits) throw new RangeError(`${path} must be ${describe(rule)}, got ${show(value)}`);
+  return value;
+}
+
+/**
+ * The function given for the option at `path`, or its default.
+ * @throws TypeError if it is something else.
+ */
+export function checkFunction<F, D>(path: string, value: F | undefined, fallback: D): F | D {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'function') throw new TypeError(`${path} must be a function, got ${show(value)}`);
+  return value;
+}
+
+/**
+ * One of the strings in `choices`, or the first.
+ * @throws TypeError if it is none of them.
+ */
+export function checkChoice<C extends string>(path: string, value: unknown, choices: readonly [C, ...C[]]): C {
+  if (value === undefined) return choices[0];
+  const choice = choices.find((each) => each === value);
+  if (choice !== undefined) return choice;
+  throw new TypeError(`${path} must be ${choices.map(show).join(' or ')}, got ${show(value)}`);
+}
+
+/**
+ * Refuses what is not an object, and options that do not exist: a misspelt name would silently mean the default.
+ * @throws TypeError naming the option.
+ */
+export function checkKeys(path: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`${path} must be an object, got ${show(options)}`);
+  }
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  if (unknown !== undefined) {
+    throw new TypeError(`${path}.${unknown} is not an option; there are ${known.join(', ')}`);
+  }
+}
+
+/** A value as it may stand in an error message: short, and never throwing. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 50 ? `${value.slice(0, 50)}…` : value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Array.isArray(value) ? 'an array' : 'an object';
+}
+
+function describe({ least, above, most, integer, infinite }: NumberRule): string {
+  const kind = integer === true ? 'an integer' : 'a number';
+  const low = least === undefined ? `above ${above}` : `of at least ${least}`;
+  const high = most === undefined ? '' : ` and at most ${most}`;
+  return `${kind} ${low}${high}${infinite === true ? ' or Infinity' : ''}`;
+}

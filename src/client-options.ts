@@ -1,0 +1,244 @@
+import { checkFunction, checkKeys, checkNumber, COUNT, SPAN_MS, show } from './checks.ts';
+import type { Clock } from './clock.ts';
+import { RETRYABLE_STATUS } from './model/outcome.ts';
+import {
+  BACKOFF_KEYS,
+  type BackoffOptions,
+  type BreakerOptions,
+  type BulkheadOptions,
+  type RetryBudgetOptions,
+  type RetryLimits,
+  resolveBreaker,
+  resolveBulkhead,
+  resolveRetry,
+  resolveRetryBudget,
+  resolveTools,
+  type Tools,
+} from './options.ts';
+import { type ClientSnapshot, parseSnapshot } from './snapshot.ts';
+
+/** How an HTTP call or attempt ended: with an answer, whatever its status, or with an error. */
+export interface HttpResult {
+  readonly response?: Response;
+  readonly error?: unknown;
+}
+
+/** The retry layer's options for HTTP, which a single call may override. */
+export interface CallRetryOptions extends BackoffOptions {
+  /** Methods that may be sent twice. Default GET, HEAD, OPTIONS, TRACE, PUT, DELETE, QUERY (RFC 9110, section 9.2.2). */
+  readonly methods?: readonly string[];
+  /** Statuses worth another try. Default 408, 425, 429, 500, 502, 503, 504. */
+  readonly statusCodes?: readonly number[];
+  /** Decides in place of `statusCodes`. Only asked about requests that may be sent twice, and never after an abort. */
+  readonly shouldRetry?: (question: HttpResult & { readonly attempt: number }) => boolean;
+}
+
+/** The retry layer's options for HTTP. */
+export interface HttpRetryOptions extends CallRetryOptions {
+  /** Limits the load that retries add, per dependency. `false`: no limit. */
+  readonly budget?: RetryBudgetOptions | false;
+}
+
+/** A deadline that came with an incoming request, to be kept by the calls made for it. */
+export interface Deadline {
+  /** Aborts when the time is up. */
+  readonly signal: AbortSignal;
+  /** Milliseconds left; 0 or less when past due. */
+  remainingMs(): number;
+}
+
+/** What a single call may ask for beside the standard `fetch` options. None of it reaches the inner fetch. */
+export interface CallOptions {
+  /** Longest this call may take, in ms: queueing, retries, backoff and body. `false`: no limit. */
+  readonly deadlineMs?: number | false;
+  /** A deadline that came from elsewhere; whichever ends first wins. */
+  readonly deadline?: Deadline;
+  /** Longest each attempt of this call may take, in ms. `false`: no limit. */
+  readonly attemptTimeoutMs?: number | false;
+  /** Changes the client's retry options for this call; `false`: one attempt. */
+  readonly retry?: CallRetryOptions | false;
+  /** `true`: this request may be sent twice whatever its method; `false`: it may not. */
+  readonly idempotent?: boolean;
+  /** Reserved for the fallback layer. */
+  readonly fallback?: false;
+  /** Reserved for the fallback layer: keeps a Worker alive for work behind the answer. */
+  readonly waitUntil?: (work: Promise<unknown>) => void;
+  /** Reserved for the fallback layer: whose data it is. */
+  readonly partition?: string;
+}
+
+/** `RequestInit` with {@link CallOptions}. */
+export interface FetchInit extends RequestInit, CallOptions {}
+
+/** Options of {@link createClient}. Each layer takes `false` to be switched off; left out, it has its defaults. */
+export interface ClientOptions {
+  /** Name of the client, for people: it is part of the snapshot. */
+  readonly name?: string;
+  /** Longest a call may take, in ms: queueing, retries, backoff and body. Default 30,000. */
+  readonly deadlineMs?: number | false;
+  /** Limits how many calls to a dependency run and wait. Default 64 and 64. */
+  readonly bulkhead?: BulkheadOptions | false;
+  /** Stops calling a dependency that fails. */
+  readonly breaker?: BreakerOptions<HttpResult> | false;
+  /** Tries again. */
+  readonly retry?: HttpRetryOptions | false;
+  /** Longest an attempt may take until its headers arrive (in `json`, until its body is read), in ms. Default 10,000. */
+  readonly attemptTimeoutMs?: number | false;
+  /** Reserved for the fallback layer, which is off. */
+  readonly fallback?: false;
+  /** Which dependency a request goes to. State is kept per dependency. Default: the URL's origin. */
+  readonly isolateBy?: (request: Request) => string;
+  /** Dependencies whose state is kept; idle ones with a closed circuit make room for new ones. Default 1,000. */
+  readonly maxDependencies?: number;
+  /** The fetch to wrap. Default: `globalThis.fetch`, looked up at each call. */
+  readonly fetch?: (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
+  /** Where a {@link Client.snapshot} of an earlier process left off. */
+  readonly restore?: ClientSnapshot;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/** What of the layers can differ from call to call. */
+export interface CallLimits {
+  readonly deadlineMs: number;
+  readonly attemptTimeoutMs: number;
+  readonly retry: HttpRetryLimits | false;
+}
+
+export interface HttpRetryLimits extends RetryLimits {
+  readonly methods: ReadonlySet<string>;
+  readonly statusCodes: ReadonlySet<number>;
+  readonly shouldRetry: CallRetryOptions['shouldRetry'];
+}
+
+/** The client's options, checked and complete. */
+export interface ClientSettings {
+  readonly tools: Tools;
+  readonly limits: CallLimits;
+  readonly bulkhead: BulkheadOptions | false;
+  readonly breaker: BreakerOptions<HttpResult> | false;
+  readonly retry: HttpRetryOptions | false;
+  readonly isolateBy: ((request: Request) => string) | undefined;
+  readonly maxDependencies: number;
+  readonly fetch: ClientOptions['fetch'];
+  readonly restore: ClientSnapshot | undefined;
+}
+
+// A safe method changes nothing; an idempotent one, sent twice, changes nothing more (RFC 9110, section 9.2.2).
+const IDEMPOTENT_METHODS = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'];
+const CALL_RETRY_KEYS = [...BACKOFF_KEYS, 'methods', 'statusCodes', 'shouldRetry'];
+const CLIENT_KEYS = [
+  'name',
+  'deadlineMs',
+  'bulkhead',
+  'breaker',
+  'retry',
+  'attemptTimeoutMs',
+  'fallback',
+  'isolateBy',
+  'maxDependencies',
+  'fetch',
+  'restore',
+  'clock',
+  'random',
+];
+
+/**
+ * Checks the options of a client and fills in the defaults.
+ * @throws TypeError or RangeError naming the option and the value.
+ */
+export function resolveClient(options: ClientOptions = {}): ClientSettings {
+  checkKeys('options', options, CLIENT_KEYS);
+  const { name, clock, random, bulkhead = {}, breaker = {}, retry = {}, restore } = options;
+  if (bulkhead !== false) resolveBulkhead(bulkhead);
+  if (breaker !== false) resolveBreaker(breaker);
+  refuseFallback('fallback', options.fallback);
+  return {
+    tools: resolveTools({
+      ...(name === undefined ? {} : { name }),
+      ...(clock === undefined ? {} : { clock }),
+      ...(random === undefined ? {} : { random }),
+    }),
+    limits: {
+      deadlineMs: checkLimit('deadlineMs', options.deadlineMs, 30_000),
+      attemptTimeoutMs: checkLimit('attemptTimeoutMs', options.attemptTimeoutMs, 10_000),
+      retry: retry === false ? false : resolveHttpRetry(retry),
+    },
+    bulkhead,
+    breaker,
+    retry,
+    isolateBy: checkFunction('isolateBy', options.isolateBy, undefined),
+    maxDependencies: checkNumber('maxDependencies', options.maxDependencies, 1_000, COUNT),
+    fetch: checkFunction('fetch', options.fetch, undefined),
+    restore: restore === undefined ? undefined : parseSnapshot(restore),
+  };
+}
+
+/**
+ * The limits of one call: the client's, but for what its init asks for.
+ * @throws TypeError or RangeError naming the option and the value.
+ */
+export function resolveCall({ limits, retry }: ClientSettings, init: CallOptions): CallLimits {
+  refuseFallback('init.fallback', init.fallback);
+  checkFunction('init.waitUntil', init.waitUntil, undefined);
+  if (init.idempotent !== undefined && typeof init.idempotent !== 'boolean') {
+    throw new TypeError(`init.idempotent must be true or false, got ${show(init.idempotent)}`);
+  }
+  checkDeadline(init.deadline);
+  if (init.deadlineMs === undefined && init.attemptTimeoutMs === undefined && init.retry === undefined) return limits;
+  return {
+    deadlineMs: checkLimit('init.deadlineMs', init.deadlineMs, limits.deadlineMs),
+    attemptTimeoutMs: checkLimit('init.attemptTimeoutMs', init.attemptTimeoutMs, limits.attemptTimeoutMs),
+    retry: resolveCallRetry(init.retry, limits, retry),
+  };
+}
+
+function resolveCallRetry(
+  wanted: CallRetryOptions | false | undefined,
+  limits: CallLimits,
+  ofClient: HttpRetryOptions | false,
+): HttpRetryLimits | false {
+  if (wanted === undefined) return limits.retry;
+  if (wanted === false) return false;
+  // The budget is the dependency's: a call can't have its own.
+  checkKeys('init.retry', wanted, CALL_RETRY_KEYS);
+  return resolveHttpRetry(ofClient === false ? wanted : { ...ofClient, ...wanted });
+}
+
+function resolveHttpRetry(options: HttpRetryOptions): HttpRetryLimits {
+  checkKeys('retry', options, [...CALL_RETRY_KEYS, 'budget']);
+  if (options.budget !== undefined && options.budget !== false) resolveRetryBudget(options.budget);
+  const methods = checkList('retry.methods', options.methods, IDEMPOTENT_METHODS, 'string');
+  return {
+    ...resolveRetry(options),
+    methods: new Set(methods.map((method) => method.toUpperCase())),
+    statusCodes: new Set(checkList('retry.statusCodes', options.statusCodes, RETRYABLE_STATUS, 'number')),
+    shouldRetry: checkFunction('retry.shouldRetry', options.shouldRetry, undefined),
+  };
+}
+
+function checkList<V>(path: string, value: unknown, fallback: readonly V[], type: string): readonly V[] {
+  if (value === undefined) return fallback;
+  const wrong = Array.isArray(value) ? value.find((each) => typeof each !== type) : value;
+  if (!Array.isArray(value) || wrong !== undefined) {
+    throw new TypeError(`${path} must be an array of ${type}s, got ${show(wrong)}`);
+  }
+  return value;
+}
+
+/** `false`, like `Infinity`, sets no limit. */
+function checkLimit(path: string, value: number | false | undefined, fallback: number): number {
+  return value === false ? Infinity : checkNumber(path, value, fallback, SPAN_MS);
+}
+
+function checkDeadline(deadline: Deadline | undefined): void {
+  if (deadline === undefined) return;
+  if (typeof deadline?.signal?.addEventListener !== 'function' || typeof deadline.remainingMs !== 'function') {
+    throw new TypeError(`init.deadline must have a signal and remainingMs(), got ${show(deadline)}`);
+  }
+}
+
+function refuseFallback(path: string, value: unknown): void {
+  if (value === undefined || value === false) return;
+  throw new TypeError(`${path} must be false, got ${show(value)}: there is no fallback layer in this version yet`);
+}

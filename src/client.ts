@@ -1,0 +1,211 @@
+import { follow, Scope } from './abort.ts';
+import { AttemptLog } from './attempt-log.ts';
+import { CallLog } from './call-log.ts';
+import { checkKeys, checkNumber, DELAY_MS, show } from './checks.ts';
+import {
+  type CallLimits,
+  type ClientOptions,
+  type ClientSettings,
+  type Deadline as InheritedDeadline,
+  type FetchInit,
+  resolveCall,
+  resolveClient,
+} from './client-options.ts';
+import { composeLayers } from './compose.ts';
+import type { Dependency } from './dependency.ts';
+import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
+import { Emitter, type Listener, type SteadEvent } from './events.ts';
+import type { Answer } from './http/answer.ts';
+import { BodyLeases } from './http/body.ts';
+import { Call } from './http/call.ts';
+import { describeRequest, type PreparedRequest, prepareRequest } from './http/request.ts';
+import { sender } from './http/send.ts';
+import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
+import { CallContext, type Layer, raced } from './layer.ts';
+import { AttemptTimeout } from './policies/attempt-timeout.ts';
+import { Deadline } from './policies/deadline.ts';
+import { Retry } from './policies/retry.ts';
+import { Registry } from './registry.ts';
+import type { Result } from './result.ts';
+import type { ClientSnapshot } from './snapshot.ts';
+
+/** A fault-tolerant `fetch`, with state of its own per dependency. Its methods work unbound. */
+export interface Client extends AsyncDisposable {
+  /**
+   * `fetch`, defended: the same signature, the same Response, the same errors while nothing fails. Can be handed to any
+   * library that takes a custom fetch.
+   *
+   * @throws What fetch throws; the caller's `signal.reason`; {@link SteadfetchError} for what the layers refuse or end.
+   */
+  readonly fetch: (input: RequestInfo | URL, init?: FetchInit) => Promise<Response>;
+  /**
+   * Fetches and parses JSON. The body is read inside the attempt, so that a connection dropped in the middle of it is
+   * retried and counted. No body (204, HEAD) gives `undefined`.
+   *
+   * @throws {@link HttpError} if the final answer is not 2xx; TypeError if its body breaks off or is not JSON; and what
+   * {@link Client.fetch} throws.
+   */
+  readonly json: <T>(input: RequestInfo | URL, init?: FetchInit) => Promise<Result<T>>;
+  /** The state of all dependencies as plain JSON, for a health report or for `createClient({ restore })` later. */
+  readonly snapshot: () => ClientSnapshot;
+  /** Calls `listener` for each event, in order. Returns the function that stops it. */
+  readonly subscribe: (listener: Listener<SteadEvent>) => () => void;
+  /**
+   * Refuses new and waiting calls with {@link ClosedError}, and gives running ones `drainMs` (default 10,000) before
+   * they are aborted with it. Resolves when none is left. A second call waits for the first.
+   */
+  readonly close: (options?: CloseOptions) => Promise<void>;
+}
+
+export interface CloseOptions {
+  /** Milliseconds that running calls get to finish. Default 10,000. */
+  readonly drainMs?: number;
+}
+
+/**
+ * Creates a client.
+ * @throws TypeError or RangeError naming the option and the value, if one makes no sense.
+ */
+export function createClient(options?: ClientOptions): Client {
+  const settings = resolveClient(options);
+  const { clock } = settings.tools;
+  const events = new Emitter<SteadEvent>();
+  const dependencies = new Registry(settings, events);
+  const leases = new BodyLeases();
+  const send = raced(sender(settings.fetch));
+  const running = new Map<Scope, Dependency>();
+  let closing: Promise<void> | undefined;
+  let onDrained: (() => void) | undefined;
+
+  /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
+  function layersAround(dependency: Dependency, limits: CallLimits): Layer {
+    const tools = { ...settings.tools, name: dependency.key };
+    const { breaker, bulkhead } = dependency;
+    const { retry, deadlineMs, attemptTimeoutMs } = limits;
+    return composeLayers([
+      new CallLog(dependency, settings, events),
+      deadlineMs < Infinity && new Deadline(deadlineMs, tools),
+      bulkhead,
+      breaker,
+      retry !== false &&
+        new Retry(retry, dependency.budget, tools, {
+          shouldRetry: (result, attempt, context) => shouldRetry(result, attempt, context, retry),
+          retryAfterMsOf: (result) => retryAfterMsOf(result, clock.epochNow()),
+          mayGoOn: () => breaker === undefined || breaker.closed,
+          onRetry(attempt, delayMs, retryAfterMs) {
+            if (!events.active) return;
+            const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
+            events.emit({ type: 'retry', dependency: dependency.key, at: clock.epochNow(), attempt, delayMs, ...asked });
+          },
+          discard: (value) => leases.discard(value),
+        }),
+      settings.breaker !== false && settings.breaker.counts === 'attempts' && breaker?.attempts,
+      new AttemptLog(dependency, settings, events),
+      attemptTimeoutMs < Infinity && new AttemptTimeout(attemptTimeoutMs, tools),
+    ]);
+  }
+
+  async function run(input: RequestInfo | URL, init: FetchInit | undefined, readsBody: boolean): Promise<Answer> {
+    const request = prepareRequest(input, init, settings.fetch !== undefined);
+    const limits = init === undefined ? settings.limits : resolveCall(settings, init);
+    const dependency = dependencies.get(dependencyOf(request, settings.isolateBy));
+    const { signal } = request;
+    signal?.throwIfAborted();
+
+    const call = new Call(request, limits, readsBody);
+    const scope = new Scope();
+    if (signal !== undefined) call.finally(follow(signal, () => scope.abort(signal.reason)));
+    const deadlineAt = clock.now() + keepDeadline(init?.deadline, scope, call, dependency);
+    if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
+
+    const context = new CallContext(scope, { call, lease: leases.hold }, 1, deadlineAt);
+    let answer: Answer | undefined;
+    running.set(scope, dependency);
+    dependency.active += 1;
+    try {
+      answer = await layersFor(dependency, limits).around(send, context);
+      if (readsBody && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
+      return answer;
+    } finally {
+      dependency.active -= 1;
+      running.delete(scope);
+      if (running.size === 0) onDrained?.();
+      // The caller's signal, and whatever the request hangs on, matter until the body has been read.
+      context.closeAfter(answer, () => call.end());
+    }
+  }
+
+  /** Overrides get layers of their own around the dependency's state; everybody else shares them. */
+  function layersFor(dependency: Dependency, limits: CallLimits): Layer {
+    if (limits !== settings.limits) return layersAround(dependency, limits);
+    dependency.layers ??= layersAround(dependency, limits);
+    return dependency.layers;
+  }
+
+  async function drain(drainMs: number): Promise<void> {
+    // Waiting calls first: they have lost nothing yet.
+    for (const { bulkhead } of dependencies) bulkhead?.close();
+    if (running.size === 0) return;
+    const drained = new Promise<void>((resolve) => {
+      onDrained = resolve;
+    });
+    const cancel = clock.schedule(drainMs, () => {
+      for (const [scope, { key }] of running) scope.abort(new ClosedError({ dependency: key }));
+    });
+    await drained;
+    cancel();
+  }
+
+  async function close(options: CloseOptions = {}): Promise<void> {
+    checkKeys('close', options, ['drainMs']);
+    const drainMs = checkNumber('close.drainMs', options.drainMs, 10_000, DELAY_MS);
+    closing ??= drain(drainMs);
+    await closing;
+  }
+
+  return {
+    fetch: async (input, init) => (await run(input, init, false)).response,
+    json: async <T>(input: RequestInfo | URL, init?: FetchInit): Promise<Result<T>> => {
+      const { response, value } = await run(input, init, true);
+      return { value: value as T, degraded: false, response };
+    },
+    snapshot: () => ({
+      name: settings.tools.name ?? null,
+      at: clock.epochNow(),
+      dependencies: Object.fromEntries([...dependencies].map((each) => [each.key, each.snapshot()])),
+    }),
+    subscribe: (listener) => events.subscribe(listener),
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+/** Where a request's state is kept. */
+function dependencyOf(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {
+  if (isolateBy === undefined) return request.url?.origin ?? RELATIVE;
+  const key = isolateBy(describeRequest(request));
+  if (typeof key !== 'string') throw new TypeError(`isolateBy must return a string, got ${show(key)}`);
+  return key;
+}
+
+// What a relative URL goes to is known only to the fetch that the user gave: to that one, it is one place.
+const RELATIVE = 'relative';
+
+/** Ends the call with the deadline it inherits, and answers how long that is, in ms. */
+function keepDeadline(
+  deadline: InheritedDeadline | undefined,
+  scope: Scope,
+  call: Call,
+  dependency: Dependency,
+): number {
+  if (deadline === undefined) return Infinity;
+  const { signal } = deadline;
+  const remainingMs = deadline.remainingMs();
+  const end = (): void => {
+    const options = { dependency: dependency.key, cause: signal.reason };
+    scope.abort(new DeadlineExceededError(Math.max(0, remainingMs), options));
+  };
+  if (remainingMs <= 0 || signal.aborted) end();
+  else call.finally(follow(signal, end));
+  return remainingMs;
+}

@@ -1,0 +1,63 @@
+import { follow, Scope } from './abort.ts';
+import { type CallContext, Layer, type Next } from './layer.ts';
+import type { Policy } from './policy.ts';
+
+/**
+ * Several policies as one, outermost first: `compose(a, b).execute(f)` is `a` around `b` around `f`. Entries that are
+ * `false` or `undefined` are left out, so a layer can be switched off in place.
+ *
+ * @throws TypeError if an entry is not a policy.
+ */
+export function compose(...policies: readonly (Policy | false | undefined)[]): Policy {
+  return composeLayers(policies.map((policy) => (policy === false || policy === undefined ? policy : asLayer(policy))));
+}
+
+/** {@link compose} for those who hold layers, and need one. */
+export function composeLayers(layers: readonly (Layer | false | undefined)[]): Layer {
+  return new Composed(layers.filter((layer) => layer !== false && layer !== undefined));
+}
+
+function asLayer(policy: Policy): Layer {
+  if (policy instanceof Layer) return policy;
+  if (typeof policy?.execute === 'function') return new Foreign(policy);
+  throw new TypeError(`compose() takes policies, which have an execute() method, but got ${String(policy)}`);
+}
+
+class Composed extends Layer {
+  readonly #layers: readonly Layer[];
+
+  constructor(layers: readonly Layer[]) {
+    super();
+    this.#layers = layers;
+  }
+
+  around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    return this.#layers.reduceRight<Next<T>>((inner, layer) => (inside) => layer.around(inner, inside), next)(context);
+  }
+}
+
+/** A policy from elsewhere, which knows only the public shape: it may have put a signal of its own in place of ours. */
+class Foreign extends Layer {
+  readonly #policy: Policy;
+
+  constructor(policy: Policy) {
+    super();
+    this.#policy = policy;
+  }
+
+  around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    return this.#policy.execute(
+      async ({ signal, attempt }) => {
+        const inside = context.forAttempt(attempt).within(new Scope(context.scope));
+        const unfollow = follow(signal, () => inside.scope.abort(signal.reason));
+        try {
+          return await next(inside);
+        } finally {
+          unfollow();
+          inside.scope.close();
+        }
+      },
+      { signal: context.signal },
+    );
+  }
+}

@@ -1,0 +1,83 @@
+import type { ClientSettings, HttpResult } from './client-options.ts';
+import type { Emitter, SteadEvent } from './events.ts';
+import { withBodyEnd } from './http/body.ts';
+import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
+import type { BreakerOptions, LayerTools } from './options.ts';
+import type { Layer } from './layer.ts';
+import { Bulkhead } from './policies/bulkhead.ts';
+import { CircuitBreaker } from './policies/circuit-breaker.ts';
+import { RetryBudget } from './policies/retry-budget.ts';
+import { type Counters, type DependencySnapshot, type LastFailure, noCounters } from './snapshot.ts';
+
+/** What is known of one dependency, and the layers that hold it. Nothing in it is shared with another. */
+export class Dependency {
+  readonly key: string;
+  readonly breaker: CircuitBreaker | undefined;
+  readonly bulkhead: Bulkhead | undefined;
+  readonly budget: RetryBudget | undefined;
+  /** The client's layers around this state, made on first use. */
+  layers: Layer | undefined;
+  counters: Counters = noCounters();
+  lastFailure: LastFailure | null = null;
+  /** Calls under way. */
+  active = 0;
+  /** Whether it was called since the registry last looked for an idle one. */
+  recent = true;
+
+  constructor(key: string, settings: ClientSettings, events: Emitter<SteadEvent>) {
+    const { bulkhead, breaker, retry } = settings;
+    const tools: LayerTools = { ...settings.tools, name: key };
+    const { clock } = settings.tools;
+    this.key = key;
+    if (bulkhead !== false) {
+      this.bulkhead = new Bulkhead({ ...bulkhead, ...tools }, {
+        holdFor: withBodyEnd,
+        onQueued: (running, queued) => {
+          if (events.active) events.emit({ type: 'queued', dependency: key, at: clock.epochNow(), running, queued });
+        },
+      });
+    }
+    if (breaker !== false) {
+      this.breaker = httpBreaker(breaker, tools, () => clock.epochNow());
+      this.breaker.subscribe(({ from, to, retryAfterMs }) => {
+        if (!events.active) return;
+        const wait = to === 'open' ? { retryAfterMs } : {};
+        events.emit({ type: 'transition', dependency: key, at: clock.epochNow(), from, to, ...wait });
+      });
+    }
+    if (retry === false || retry.budget !== false) {
+      this.budget = new RetryBudget({ ...(retry === false ? {} : retry.budget), ...tools });
+    }
+  }
+
+  /** Whether forgetting it loses nothing: no call under way, and nothing held against it. */
+  get idle(): boolean {
+    return this.active === 0 && (this.breaker === undefined || this.breaker.closed);
+  }
+
+  snapshot(): DependencySnapshot {
+    return {
+      breaker: this.breaker?.snapshot() ?? null,
+      running: this.bulkhead?.running ?? this.active,
+      queued: this.bulkhead?.queued ?? 0,
+      budget: this.budget?.snapshot() ?? null,
+      counters: { ...this.counters },
+      lastFailure: this.lastFailure,
+    };
+  }
+
+  restore({ breaker, budget, counters, lastFailure }: DependencySnapshot, elapsedMs: number): void {
+    if (breaker !== null) this.breaker?.restore(breaker, elapsedMs);
+    if (budget !== null) this.budget?.restore(budget, elapsedMs);
+    this.counters = { ...counters };
+    this.lastFailure = lastFailure;
+  }
+}
+
+function httpBreaker(options: BreakerOptions<HttpResult>, tools: LayerTools, epochNow: () => number): CircuitBreaker {
+  const { classify, ...rest } = options;
+  return new CircuitBreaker({ ...rest, ...tools }, {
+    outcomeOf: (result, context) => outcomeOf(result, context, classify),
+    retryAfterMsOf: (result) => retryAfterMsOf(result, epochNow()),
+  });
+}

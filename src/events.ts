@@ -1,0 +1,132 @@
+import type { SteadfetchErrorCode } from './errors.ts';
+import type { CircuitState } from './model/circuit.ts';
+import type { Outcome } from './model/outcome.ts';
+
+/** In which way an attempt or a call went wrong. Never a message: those may carry URLs and what is in them. */
+export type FailureKind = 'status' | 'network' | 'body' | 'attempt-timeout' | 'deadline' | 'aborted' | 'refused';
+
+interface EventBase {
+  /** The dependency it is about: the URL's origin, unless `isolateBy` says otherwise. */
+  readonly dependency: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+
+/** An attempt ended: one trip to the network. */
+export interface AttemptEvent extends EventBase {
+  readonly type: 'attempt';
+  /** Number of the attempt in its call, from 1. */
+  readonly attempt: number;
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+  /** The answer's status, if there was an answer. */
+  readonly status?: number;
+  readonly failure?: FailureKind;
+}
+
+/** Another attempt will follow after `delayMs`. */
+export interface RetryEvent extends EventBase {
+  readonly type: 'retry';
+  /** Number of the attempt that will follow. */
+  readonly attempt: number;
+  readonly delayMs: number;
+  /** What the server asked for, if it did. */
+  readonly retryAfterMs?: number;
+}
+
+/** The circuit changed its state. Each event's `from` is the `to` of the one before it. */
+export interface TransitionEvent extends EventBase {
+  readonly type: 'transition';
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+  /** While open: milliseconds until a probe may go; `Infinity` when isolated by hand. */
+  readonly retryAfterMs?: number;
+}
+
+/** A call was refused without touching the network. */
+export interface RejectedEvent extends EventBase {
+  readonly type: 'rejected';
+  readonly code: Extract<SteadfetchErrorCode, 'CIRCUIT_OPEN' | 'BULKHEAD_FULL' | 'QUEUE_TIMEOUT' | 'CLOSED'>;
+}
+
+/** A call has to wait for a slot. */
+export interface QueuedEvent extends EventBase {
+  readonly type: 'queued';
+  readonly running: number;
+  /** Calls waiting, this one included. */
+  readonly queued: number;
+}
+
+/** A call ended: its response was handed out, or its error. */
+export interface CompletedEvent extends EventBase {
+  readonly type: 'completed';
+  readonly outcome: Outcome;
+  /** Attempts made; 0 if the call was refused. */
+  readonly attempts: number;
+  /** From the call to its answer, waiting included. */
+  readonly durationMs: number;
+  readonly status?: number;
+  readonly failure?: FailureKind;
+}
+
+/** Everything a client tells about its work; tell them apart by `type`. */
+export type SteadEvent = AttemptEvent | RetryEvent | TransitionEvent | RejectedEvent | QueuedEvent | CompletedEvent;
+
+export type Listener<E> = (event: E) => void;
+
+/**
+ * Delivers events in order, to each listener, whatever a listener does: one that throws is reported once and goes on
+ * being called; one that causes further events gets them after all have had the current one.
+ */
+export class Emitter<E> {
+  #listeners: readonly Listener<E>[] = [];
+  readonly #pending: E[] = [];
+  readonly #reported = new WeakSet<Listener<E>>();
+  #delivering = false;
+
+  /** Whether anybody listens: if not, no event need be made. */
+  get active(): boolean {
+    return this.#listeners.length > 0;
+  }
+
+  /** Adds a listener, and returns the function that removes it. */
+  subscribe(listener: Listener<E>): () => void {
+    if (typeof listener !== 'function') throw new TypeError(`subscribe() takes a function, got ${String(listener)}`);
+    // A fresh array each time: a delivery under way keeps the listeners it started with. The wrapper makes each
+    // subscription its own, also of the same function.
+    const own: Listener<E> = (event) => listener(event);
+    this.#listeners = [...this.#listeners, own];
+    return () => {
+      this.#listeners = this.#listeners.filter((each) => each !== own);
+    };
+  }
+
+  emit(event: E): void {
+    this.#pending.push(event);
+    if (this.#delivering) return;
+    this.#delivering = true;
+    for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
+      for (const listener of this.#listeners) this.#deliver(listener, next);
+    }
+    this.#delivering = false;
+  }
+
+  #deliver(listener: Listener<E>, event: E): void {
+    // Unsubscribed by a listener before it in this delivery.
+    if (!this.#listeners.includes(listener)) return;
+    try {
+      listener(event);
+    } catch (error) {
+      if (this.#reported.has(listener)) return;
+      this.#reported.add(listener);
+      reportListenerError(error);
+    }
+  }
+}
+
+declare const reportError: ((error: unknown) => void) | undefined;
+
+function reportListenerError(error: unknown): void {
+  if (typeof reportError === 'function') reportError(error);
+  else console.error('steadfetch: an event listener threw', error);
+}

@@ -1,0 +1,86 @@
+import { Answer } from './answer.ts';
+
+/** Frees the connection of an answer that nobody will read. */
+export function cancelBody({ body }: Response): void {
+  // A body that somebody is reading is theirs. A broken one rejects, with nobody there to be told.
+  if (body !== null && !body.locked) body.cancel().catch(() => {});
+}
+
+/**
+ * Keeps what a streaming body depends on (the deadline's timer, the link to the caller's signal) until the body is
+ * gone. We hand out the platform's own Response and so cannot see its body end; but when the stream has been collected,
+ * nobody can be reading it. Until then the timers hold on to the signals, never to the stream.
+ */
+export class BodyLeases {
+  readonly #open = new WeakMap<ReadableStream, (() => void)[]>();
+  #collected: FinalizationRegistry<readonly (() => void)[]> | undefined;
+
+  /** Takes over `close` if `value` has a body still to come. */
+  readonly hold = (value: unknown, close: () => void): boolean => {
+    const response = (value as Answer | undefined)?.response;
+    const body = response?.body;
+    if (response === undefined || body === undefined || body === null || response.bodyUsed) return false;
+    const held = this.#open.get(body);
+    if (held !== undefined) {
+      held.push(close);
+      return true;
+    }
+    const closers = [close];
+    this.#open.set(body, closers);
+    // Made on first use: a runtime without it keeps the lease until the deadline.
+    if (typeof FinalizationRegistry === 'function') {
+      this.#collected ??= new FinalizationRegistry(closeAll);
+      this.#collected.register(body, closers, body);
+    }
+    return true;
+  };
+
+  /** Cancels the body of a value that is not handed out, and ends its lease. */
+  discard(value: unknown): void {
+    const { response } = value as Answer;
+    cancelBody(response);
+    if (response.body === null) return;
+    this.#collected?.unregister(response.body);
+    closeAll(this.#open.get(response.body) ?? []);
+    this.#open.delete(response.body);
+  }
+}
+
+function closeAll(closers: readonly (() => void)[]): void {
+  for (const close of closers) close();
+}
+
+/**
+ * Calls `onEnd` when the body of a pipeline's value has been read, cancelled or cut. If there is one to come, the value
+ * returned has in its place a copy of the Response, which tells.
+ */
+export function withBodyEnd<T>(value: T, onEnd: () => void): T {
+  const { response } = value as Answer;
+  const { body } = response;
+  if (body === null || response.bodyUsed) {
+    onEnd();
+    return value;
+  }
+  const reader = body.getReader();
+  // Settles when the last byte was read, on a cancel, and on a cut or an abort, also while nobody is reading.
+  reader.closed.then(onEnd, onEnd);
+  const reported = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value: chunk } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(chunk);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    // Nothing is read ahead: the copy buffers nothing.
+    { highWaterMark: 0 },
+  );
+  const { status, statusText, headers, url, redirected, type } = response;
+  const copy = new Response(reported, { status, statusText, headers });
+  // What a constructed Response lacks is carried over; the headers too, for it may not take Set-Cookie.
+  for (const [name, fact] of Object.entries({ headers, url, redirected, type })) {
+    Object.defineProperty(copy, name, { value: fact });
+  }
+  return new Answer(copy, (value as Answer).value) as T;
+}

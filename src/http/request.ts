@@ -1,0 +1,152 @@
+import type { CallOptions, FetchInit } from '../client-options.ts';
+
+/** A request as its caller made it: what the inner fetch is to get, and what the layers ask about it. */
+export interface PreparedRequest {
+  readonly input: RequestInfo | URL;
+  /** The init without what is ours. */
+  readonly init: RequestInit;
+  /** The caller's signal. */
+  readonly signal: AbortSignal | undefined;
+  readonly method: string;
+  /** `undefined` for a relative URL that only the fetch given by the user can resolve. */
+  readonly url: URL | undefined;
+  /** What the caller says about sending it twice. */
+  readonly idempotent: boolean | undefined;
+}
+
+/**
+ * Takes a call's arguments apart, once for all its attempts. Nothing is read, cloned or teed.
+ *
+ * @param resolvesRelative Whether the inner fetch is the user's own, and may know what a relative URL is relative to.
+ * @throws TypeError the platform's own, for arguments it would refuse: they say nothing about the dependency.
+ */
+export function prepareRequest(
+  given: RequestInfo | URL,
+  givenInit: FetchInit | undefined,
+  resolvesRelative: boolean,
+): PreparedRequest {
+  // `fetch(url, request)`: a Request keeps its fields on the prototype, where a copy does not find them.
+  const merged = givenInit instanceof Request;
+  const input = merged ? new Request(given, givenInit) : given;
+  const { signal, idempotent, init } = withoutOurs(merged ? {} : (givenInit ?? {}));
+  const request = asRequest(input);
+  const href = request === undefined ? String(input) : request.url;
+  const url = parseUrl(href, resolvesRelative);
+  if (url !== undefined) refuseInvalid(input, request, url, init, signal);
+  return {
+    input,
+    init,
+    signal: signal === undefined ? request?.signal : (signal ?? undefined),
+    method: String(init.method ?? request?.method ?? 'GET').toUpperCase(),
+    url,
+    idempotent,
+  };
+}
+
+/** Whether the request may be sent more than once: its method or its caller allows it, and its body can be sent again. */
+export function mayRepeat(request: PreparedRequest, methods: ReadonlySet<string>): boolean {
+  const idempotent = request.idempotent ?? (methods.has(request.method) || hasIdempotencyKey(request));
+  return idempotent && isReplayable(request);
+}
+
+/** A Request for those who are to judge by it; without the body, which stays the caller's. */
+export function describeRequest({ input, init, method, url }: PreparedRequest): Request {
+  const request = asRequest(input);
+  const headers = init.headers ?? request?.headers;
+  return new Request(url ?? String(input), headers === undefined ? { method } : { method, headers });
+}
+
+/** What one attempt hands to the inner fetch. */
+export function attemptInit({ input, init }: PreparedRequest, signal: AbortSignal): RequestInit {
+  const request = asRequest(input);
+  if (request === undefined) return { ...init, signal };
+  // An init beside a Request resets its referrer and referrer policy (Fetch standard, Request constructor, "if init is
+  // not empty"), so both are passed again.
+  const { referrer, referrerPolicy } = request;
+  return {
+    ...(referrer === undefined ? {} : { referrer }),
+    ...(referrerPolicy === undefined ? {} : { referrerPolicy }),
+    ...init,
+    signal,
+  };
+}
+
+type OwnInit = Pick<CallOptions, 'idempotent'> & { readonly init: RequestInit; readonly signal?: AbortSignal | null };
+
+function withoutOurs(given: FetchInit): OwnInit {
+  const { deadlineMs, deadline, attemptTimeoutMs, retry, fallback, idempotent, waitUntil, partition, signal, ...init } =
+    given;
+  return {
+    init,
+    ...(signal === undefined ? {} : { signal }),
+    ...(idempotent === undefined ? {} : { idempotent }),
+  };
+}
+
+function asRequest(input: RequestInfo | URL): Request | undefined {
+  return typeof input === 'object' && 'url' in input ? input : undefined;
+}
+
+function parseUrl(href: string, resolvesRelative: boolean): URL | undefined {
+  try {
+    return new URL(href);
+  } catch {
+    if (resolvesRelative) return undefined;
+    // Relative to the page where there is one; elsewhere the platform's own error.
+    return new URL(new Request(href).url);
+  }
+}
+
+/**
+ * Lets the platform refuse what it would refuse anyway, before any layer counts it as the dependency's failure. The
+ * body is left out: building a Request would consume it, and most calls need no Request at all.
+ */
+function refuseInvalid(
+  input: RequestInfo | URL,
+  request: Request | undefined,
+  url: URL,
+  init: RequestInit,
+  signal: AbortSignal | null | undefined,
+): void {
+  const { body, ...rest } = init;
+  const suspicious =
+    url.username !== '' || url.password !== '' || (signal !== undefined && signal !== null && !isSignal(signal));
+  if (request?.bodyUsed === true && body === undefined) new Request(request);
+  if (!suspicious && !hasKeys(rest) && (body === undefined || body === null)) return;
+  const probe: RequestInit = suspicious ? { ...rest, signal: signal ?? null } : rest;
+  const method = init.method ?? request?.method ?? 'GET';
+  // An empty string stands in for the body: what matters is whether there may be one.
+  new Request(url, { ...probe, method, ...(body === undefined || body === null ? {} : { body: '' }) });
+}
+
+function isSignal(signal: AbortSignal): boolean {
+  return typeof signal.addEventListener === 'function';
+}
+
+function hasKeys(object: object): boolean {
+  for (const _ in object) return true;
+  return false;
+}
+
+function hasIdempotencyKey({ input, init }: PreparedRequest): boolean {
+  const headers = init.headers === undefined ? asRequest(input)?.headers : new Headers(init.headers);
+  return headers?.has('idempotency-key') === true;
+}
+
+function isReplayable({ input, init, method }: PreparedRequest): boolean {
+  const { body } = init;
+  if (body !== undefined && body !== null) {
+    return (
+      typeof body === 'string' ||
+      body instanceof ArrayBuffer ||
+      ArrayBuffer.isView(body) ||
+      body instanceof Blob ||
+      body instanceof URLSearchParams ||
+      body instanceof FormData
+    );
+  }
+  const request = asRequest(input);
+  if (request === undefined || method === 'GET' || method === 'HEAD') return true;
+  // A Request's body is a stream: it goes out once. Where an engine does not show it, there may be one.
+  return request.body === null;
+}

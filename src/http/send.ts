@@ -1,0 +1,36 @@
+import type { ClientOptions } from '../client-options.ts';
+import type { CallContext } from '../layer.ts';
+import { Answer, readJson } from './answer.ts';
+import { cancelBody } from './body.ts';
+import { callOf } from './call.ts';
+import { attemptInit } from './request.ts';
+
+/** One trip to the network: the innermost operation. */
+export function sender(given: ClientOptions['fetch']): (context: CallContext) => Promise<Answer> {
+  return async (context) => {
+    const call = callOf(context);
+    const { request } = call;
+    call.hasHeaders = false;
+    const response = await callFetch(given, request.input, attemptInit(request, context.signal));
+    if (context.scope.aborted) {
+      // Nobody waits for it any more: a fetch that ignores its signal answers late.
+      cancelBody(response);
+      throw context.scope.reason;
+    }
+    call.hasHeaders = true;
+    return call.readsBody ? readJson(response, request.method) : new Answer(response);
+  };
+}
+
+async function callFetch(given: ClientOptions['fetch'], input: RequestInfo | URL, init: RequestInit): Promise<Response> {
+  if (given !== undefined) return given(input, init);
+  // Looked up at each call, since that is where mocking libraries put theirs, and called as a method of its own object:
+  // browsers refuse it with any other `this`.
+  try {
+    return await globalThis.fetch(input, init);
+  } catch (error) {
+    // A network error is a TypeError (Fetch standard, "network error"); engines that throw something else are brought
+    // in line, so that the caller sees the same everywhere.
+    throw error instanceof TypeError ? error : new TypeError('Failed to fetch', { cause: error });
+  }
+}

@@ -1,0 +1,72 @@
+import type { HttpResult, HttpRetryLimits } from '../client-options.ts';
+import { AttemptTimeoutError } from '../errors.ts';
+import type { FailureKind } from '../events.ts';
+import type { CallContext } from '../layer.ts';
+import { type Outcome, outcomeOfStatus, type Settled } from '../model/outcome.ts';
+import { show } from '../checks.ts';
+import type { Answer } from './answer.ts';
+import { callOf } from './call.ts';
+import { mayRepeat } from './request.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+/**
+ * What a call or attempt tells about the dependency: the table of DESIGN section 3. Judged by the answer and by the
+ * state of our own signals, since engines name the same fault differently.
+ */
+export function outcomeOf(
+  result: Settled<unknown>,
+  context: CallContext,
+  classify?: (result: HttpResult) => Outcome,
+): Outcome {
+  // Whoever called gave up, or ran out of the time it was given.
+  if ('error' in result && context.scope.root.aborted) return 'ignored';
+  const seen = httpResult(result);
+  if (classify !== undefined) return checkOutcome(classify(seen));
+  if (seen.response !== undefined) return outcomeOfStatus(seen.response.status);
+  // Our deadline: the budget was the caller's, but with no attempt timeout nothing else would notice a hang.
+  if (context.scope.aborted) return callOf(context).limits.attemptTimeoutMs < Infinity ? 'ignored' : 'failure';
+  return 'failure';
+}
+
+/** In which way it went wrong; `undefined` if it did not. */
+export function failureOf(result: Settled<unknown>, outcome: Outcome, context: CallContext): FailureKind | undefined {
+  if ('value' in result) return outcome === 'success' ? undefined : 'status';
+  if (context.scope.root.aborted) return 'aborted';
+  if (context.scope.aborted) return 'deadline';
+  if (result.error instanceof AttemptTimeoutError) return 'attempt-timeout';
+  return callOf(context).hasHeaders ? 'body' : 'network';
+}
+
+/** Whether the attempt is worth another one, and the request may be sent again. */
+export function shouldRetry(
+  result: Settled<unknown>,
+  attempt: number,
+  context: CallContext,
+  limits: HttpRetryLimits,
+): boolean {
+  if (!isRetryable(result, attempt, limits)) return false;
+  return mayRepeat(callOf(context).request, limits.methods);
+}
+
+function isRetryable(result: Settled<unknown>, attempt: number, limits: HttpRetryLimits): boolean {
+  const seen = httpResult(result);
+  if (limits.shouldRetry !== undefined) return limits.shouldRetry({ ...seen, attempt });
+  return seen.response === undefined || limits.statusCodes.has(seen.response.status);
+}
+
+/** The least an answer asks us to wait, in ms. Only answers that mean "not now" are listened to. */
+export function retryAfterMsOf(result: Settled<unknown>, epochNow: number): number | undefined {
+  const { response } = httpResult(result);
+  if (response === undefined || response.status < 400) return undefined;
+  return parseRetryAfter(response.headers.get('retry-after'), epochNow);
+}
+
+/** How it ended, in the words of HTTP. */
+export function httpResult(result: Settled<unknown>): HttpResult {
+  return 'error' in result ? result : { response: (result.value as Answer).response };
+}
+
+function checkOutcome(outcome: Outcome): Outcome {
+  if (outcome === 'success' || outcome === 'failure' || outcome === 'ignored') return outcome;
+  throw new TypeError(`breaker.classify must return "success", "failure" or "ignored", got ${show(outcome)}`);
+}

@@ -1,0 +1,113 @@
+import { follow, Scope } from './abort.ts';
+import type { Context, ExecuteOptions, Operation, Policy } from './policy.ts';
+
+/** The work inside a layer: the next layer's, and at last the operation. */
+export type Next<T> = (context: CallContext) => Promise<T>;
+
+/** What layers need to know of the call they are in, and its caller does not. */
+export interface Caller {
+  /** What the one who set up the call wants its hooks to find. */
+  readonly call?: unknown;
+  /** Takes over a value that is still streaming, and calls `close` when it has ended; `false` if it has ended. */
+  readonly lease?: (value: unknown, close: () => void) => boolean;
+}
+
+/** The context as layers hand it on: the operation sees `signal` and `attempt` of it. */
+export class CallContext implements Context {
+  readonly scope: Scope;
+  readonly caller: Caller;
+  readonly attempt: number;
+  /** When the call has to be over, on the monotonic clock; `Infinity` without a deadline. */
+  readonly deadlineAt: number;
+  /** Told of work that goes on though nobody waits for it any more. */
+  readonly onAbandon: ((work: Promise<unknown>) => void) | undefined;
+
+  constructor(
+    scope: Scope,
+    caller: Caller = {},
+    attempt = 1,
+    deadlineAt: number = Infinity,
+    onAbandon?: (work: Promise<unknown>) => void,
+  ) {
+    this.scope = scope;
+    this.caller = caller;
+    this.attempt = attempt;
+    this.deadlineAt = deadlineAt;
+    this.onAbandon = onAbandon;
+  }
+
+  get signal(): AbortSignal {
+    return this.scope.signal;
+  }
+
+  within(scope: Scope, deadlineAt: number = this.deadlineAt): CallContext {
+    return new CallContext(scope, this.caller, this.attempt, deadlineAt, this.onAbandon);
+  }
+
+  /** The context of another attempt. Each has a scope of its own; the first may use that of the call. */
+  forAttempt(attempt: number): CallContext {
+    if (attempt === 1 && this.attempt === 1) return this;
+    const scope = attempt === 1 ? this.scope : new Scope(this.scope);
+    return new CallContext(scope, this.caller, attempt, this.deadlineAt, this.onAbandon);
+  }
+
+  watching(onAbandon: (work: Promise<unknown>) => void): CallContext {
+    return new CallContext(this.scope, this.caller, this.attempt, this.deadlineAt, onAbandon);
+  }
+
+  /** Calls `close` now that the work is done, or, if its result is still streaming, when that has ended. */
+  closeAfter(result: unknown, close: () => void): void {
+    if (this.caller.lease?.(result, close) !== true) close();
+  }
+}
+
+/** The shape our policies have: what they do around the next one. `execute` is derived from it. */
+export abstract class Layer implements Policy {
+  abstract around<T>(next: Next<T>, context: CallContext): Promise<T>;
+
+  async execute<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<T> {
+    const context = new CallContext(new Scope());
+    const signal = options?.signal;
+    if (signal === undefined) return this.around(raced(operation), context);
+    signal.throwIfAborted();
+    const unfollow = follow(signal, () => context.scope.abort(signal.reason));
+    try {
+      return await this.around(raced(operation), context);
+    } finally {
+      unfollow();
+    }
+  }
+}
+
+/**
+ * The innermost step. It answers as soon as the scope is aborted, with the reason for it, whether or not the operation
+ * notices: some operations never look at their signal, and some engines lose the reason.
+ */
+export function raced<T>(operation: (context: CallContext) => PromiseLike<T> | T): Next<T> {
+  return (context) =>
+    new Promise<T>((resolve, reject) => {
+      const { scope } = context;
+      if (scope.aborted) {
+        reject(scope.reason);
+        return;
+      }
+      const onAbort = (): void => {
+        reject(scope.reason);
+        context.onAbandon?.(work);
+      };
+      // Started in a promise of its own, so that a synchronous throw is a rejection like any other.
+      const work = new Promise<T>((done) => done(operation(context)));
+      work.then(
+        (value) => {
+          scope.offAbort(onAbort);
+          resolve(value);
+        },
+        (error: unknown) => {
+          scope.offAbort(onAbort);
+          reject(error);
+        },
+      );
+      if (scope.aborted) onAbort();
+      else scope.onAbort(onAbort);
+    });
+}

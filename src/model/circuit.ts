@@ -1,0 +1,183 @@
+import type { Outcome } from './outcome.ts';
+import { countWindow, type RollingWindow, recordCall, timeWindow, windowTotals } from './rolling-window.ts';
+
+/** The circuit's state as callers see it. */
+export type CircuitState = 'closed' | 'open' | 'half-open';
+
+/**
+ * A circuit. `generation` grows with each change of state and each probe, so that an answer can tell whether it still
+ * concerns the circuit: the ticket handed out on admission is the generation it was admitted in.
+ */
+export type Circuit = Closed | Open | HalfOpen;
+
+export interface Closed {
+  readonly state: 'closed';
+  readonly generation: number;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** What a rate is computed over; updated in place. */
+  readonly window?: RollingWindow;
+}
+
+export interface Open {
+  readonly state: 'open';
+  readonly generation: number;
+  /** When a probe may go; `Infinity` while isolated by hand. */
+  readonly retryAt: number;
+  /** Probes that failed in a row since the circuit was last closed. */
+  readonly trips: number;
+}
+
+export interface HalfOpen {
+  readonly state: 'half-open';
+  readonly generation: number;
+  readonly trips: number;
+  readonly successes: number;
+  /** When the one probe under way left, if there is one. */
+  readonly probeAt?: number;
+}
+
+export type Ticket = number;
+
+/** When a circuit opens by rate instead of by consecutive failures. */
+export interface WindowLimits {
+  readonly span: { readonly size: number } | { readonly durationMs: number };
+  readonly minimumCalls: number;
+  readonly failureRate: number;
+  readonly slowCallMs: number;
+  readonly slowCallRate: number;
+}
+
+export interface CircuitLimits {
+  readonly failureThreshold: number;
+  readonly successThreshold: number;
+  readonly resetTimeoutMs: number;
+  readonly maxResetTimeoutMs: number;
+  readonly resetJitter: number;
+  readonly window?: WindowLimits;
+}
+
+/** How an admitted call ended. */
+export interface Report {
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+  /** The least the dependency asked us to wait, in ms; 0 if it asked nothing. */
+  readonly retryAfterMs: number;
+}
+
+export type Admission =
+  | { readonly circuit: Circuit; readonly ticket: Ticket }
+  | { readonly circuit: Circuit; readonly retryAfterMs: number };
+
+export function closedCircuit(generation: number, now: number, limits: CircuitLimits): Closed {
+  if (limits.window === undefined) return { state: 'closed', generation, failures: 0 };
+  const { span } = limits.window;
+  const window = 'size' in span ? countWindow(span.size) : timeWindow(span.durationMs, now);
+  return { state: 'closed', generation, failures: 0, window };
+}
+
+/** Held open by hand, until closed by hand. */
+export function isolatedCircuit(generation: number): Open {
+  return { state: 'open', generation, retryAt: Infinity, trips: 0 };
+}
+
+/** Moves on what is due: an open circuit whose reset timeout has passed is half-open. */
+export function advance(circuit: Circuit, now: number): Circuit {
+  if (circuit.state !== 'open' || now < circuit.retryAt) return circuit;
+  return { state: 'half-open', generation: circuit.generation + 1, trips: circuit.trips, successes: 0 };
+}
+
+/** Admits a call, or says how long the circuit refuses. Half-open admits one probe at a time. */
+export function admit(circuit: Circuit, now: number, limits: CircuitLimits): Admission {
+  const current = advance(circuit, now);
+  if (current.state === 'closed') return { circuit: current, ticket: current.generation };
+  const waitMs = refusalMs(current, now, limits);
+  if (current.state === 'open' || waitMs > 0) return { circuit: current, retryAfterMs: waitMs };
+  // Its own generation: whatever a probe that lost its place still has to say, it is not about this one.
+  const probed: HalfOpen = { ...current, generation: current.generation + 1, probeAt: now };
+  return { circuit: probed, ticket: probed.generation };
+}
+
+/** Milliseconds for which calls are refused: until the reset, or until the probe under way loses its place. */
+export function refusalMs(circuit: Circuit, now: number, limits: CircuitLimits): number {
+  if (circuit.state === 'open') return Math.max(0, circuit.retryAt - now);
+  if (circuit.state === 'closed' || circuit.probeAt === undefined) return 0;
+  return Math.max(0, circuit.probeAt + limits.resetTimeoutMs - now);
+}
+
+/** Records how an admitted call ended. A ticket from an earlier generation changes nothing. */
+export function settle(
+  circuit: Circuit,
+  ticket: Ticket,
+  report: Report,
+  now: number,
+  limits: CircuitLimits,
+  random: () => number,
+): Circuit {
+  if (ticket !== circuit.generation) return circuit;
+  if (circuit.state === 'closed') return settleClosed(circuit, report, now, limits, random);
+  if (circuit.state === 'half-open' && circuit.probeAt !== undefined) {
+    return settleProbe(circuit, report, now, limits, random);
+  }
+  return circuit;
+}
+
+function settleClosed(
+  circuit: Closed,
+  report: Report,
+  now: number,
+  limits: CircuitLimits,
+  random: () => number,
+): Circuit {
+  if (report.outcome === 'ignored') return circuit;
+  const failed = report.outcome === 'failure';
+  if (circuit.window !== undefined && limits.window !== undefined) {
+    recordCall(circuit.window, failed, report.durationMs >= limits.window.slowCallMs, now);
+    return exceedsRates(circuit.window, now, limits.window) ? opened(circuit, 0, report, now, limits, random) : circuit;
+  }
+  if (!failed) return circuit.failures === 0 ? circuit : { ...circuit, failures: 0 };
+  const failures = circuit.failures + 1;
+  return failures >= limits.failureThreshold
+    ? opened(circuit, 0, report, now, limits, random)
+    : { ...circuit, failures };
+}
+
+function settleProbe(
+  circuit: HalfOpen,
+  report: Report,
+  now: number,
+  limits: CircuitLimits,
+  random: () => number,
+): Circuit {
+  const { state, generation, trips } = circuit;
+  // Leaving `probeAt` out frees the place.
+  if (report.outcome === 'ignored') return { state, generation, trips, successes: circuit.successes };
+  const slow = limits.window !== undefined && report.durationMs >= limits.window.slowCallMs;
+  if (report.outcome === 'failure' || slow) return opened(circuit, trips + 1, report, now, limits, random);
+  const successes = circuit.successes + 1;
+  return successes >= limits.successThreshold
+    ? closedCircuit(generation + 1, now, limits)
+    : { state, generation, trips, successes };
+}
+
+function exceedsRates(window: RollingWindow, now: number, limits: WindowLimits): boolean {
+  const { calls, failures, slow } = windowTotals(window, now);
+  if (calls < limits.minimumCalls) return false;
+  return failures >= limits.failureRate * calls || (limits.slowCallMs < Infinity && slow >= limits.slowCallRate * calls);
+}
+
+function opened(
+  circuit: Circuit,
+  trips: number,
+  report: Report,
+  now: number,
+  limits: CircuitLimits,
+  random: () => number,
+): Open {
+  const { resetTimeoutMs, maxResetTimeoutMs, resetJitter } = limits;
+  const grownMs = Math.min(maxResetTimeoutMs, resetTimeoutMs * 2 ** trips);
+  const ownMs = grownMs * (1 + random() * resetJitter);
+  // What the server asks for is a lower bound, but a server can't close itself off for years.
+  const waitMs = Math.max(ownMs, Math.min(report.retryAfterMs, maxResetTimeoutMs));
+  return { state: 'open', generation: circuit.generation + 1, retryAt: now + waitMs, trips };
+}

@@ -1,0 +1,122 @@
+import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
+import { type CallContext, Layer, type Next } from '../layer.ts';
+import { joinQueue, leaveQueue, noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
+import { type BulkheadLimits, type BulkheadOptions, type LayerTools, resolveBulkhead, resolveTools, type Tools } from '../options.ts';
+
+/** What a bulkhead tells about itself. */
+export interface BulkheadHooks {
+  /** A call has begun to wait. */
+  onQueued?(running: number, queued: number): void;
+  /** Keeps the slot for as long as `value` streams, and returns what to hand out in its place. */
+  holdFor?<T>(value: T, release: () => void): T;
+}
+
+/** A call that waits for a slot: exactly one of the two is called, once. */
+interface Waiter {
+  grant(): void;
+  refuse(error: unknown): void;
+}
+
+/**
+ * Limits how many calls run at once, and how many wait for a slot, first in, first out: one bad dependency can't eat a
+ * shared pool. A call that finds the queue full rejects with {@link BulkheadFullError} at once; one whose signal aborts
+ * leaves the queue at once. A call that ignores its signal keeps its slot until it settles, though its caller is answered.
+ */
+export class Bulkhead extends Layer {
+  readonly #limits: BulkheadLimits;
+  readonly #tools: Tools;
+  readonly #hooks: BulkheadHooks;
+  readonly #permits: Permits<Waiter> = noPermits();
+  readonly #idle: (() => void)[] = [];
+  #closed = false;
+
+  /** @throws TypeError or RangeError if an option makes no sense. */
+  constructor(options: BulkheadOptions & LayerTools = {}, hooks: BulkheadHooks = {}) {
+    super();
+    this.#limits = resolveBulkhead(options);
+    this.#tools = resolveTools(options);
+    this.#hooks = hooks;
+  }
+
+  /** Calls that hold a slot. */
+  get running(): number {
+    return this.#permits.running;
+  }
+
+  /** Calls that wait for one. */
+  get queued(): number {
+    return this.#permits.queued;
+  }
+
+  /** Refuses waiting and later calls with {@link ClosedError}; resolves when no call is running. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closed = true;
+    const permits = this.#permits;
+    for (let place = permits.first; place !== undefined; place = permits.first) {
+      leaveQueue(permits, place);
+      place.waiter.refuse(new ClosedError({ dependency: this.#tools.name }));
+    }
+    if (permits.running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    if (this.#closed) throw new ClosedError({ dependency: this.#tools.name });
+    if (context.scope.aborted) throw context.scope.reason;
+    if (!takeSlot(this.#permits, this.#limits.maxConcurrent)) await this.#waitForSlot(context);
+    // The slot goes back when the call has settled, and whatever it has abandoned has settled too.
+    let holders = 1;
+    const letGo = (): void => {
+      holders -= 1;
+      if (holders === 0) this.#release();
+    };
+    const watched = context.watching((work) => {
+      holders += 1;
+      work.then(letGo, letGo);
+      context.onAbandon?.(work);
+    });
+    let value: T;
+    try {
+      value = await next(watched);
+    } catch (error) {
+      letGo();
+      throw error;
+    }
+    if (this.#limits.slot === 'body' && this.#hooks.holdFor !== undefined) return this.#hooks.holdFor(value, letGo);
+    letGo();
+    return value;
+  }
+
+  async #waitForSlot({ scope }: CallContext): Promise<void> {
+    const permits = this.#permits;
+    const { maxQueued, queueTimeoutMs } = this.#limits;
+    const { clock, name } = this.#tools;
+    let waiter: Waiter | undefined;
+    const granted = new Promise<void>((grant, refuse) => {
+      waiter = { grant, refuse };
+    });
+    const place = joinQueue(permits, waiter as Waiter, maxQueued);
+    if (place === undefined) throw new BulkheadFullError(permits.running, permits.queued, { dependency: name });
+    const leave = (error: unknown): void => {
+      if (leaveQueue(permits, place)) place.waiter.refuse(error);
+    };
+    const onAbort = (): void => leave(scope.reason);
+    scope.onAbort(onAbort);
+    const cancel = clock.schedule(queueTimeoutMs, () => leave(new QueueTimeoutError(queueTimeoutMs, { dependency: name })));
+    this.#hooks.onQueued?.(permits.running, permits.queued);
+    try {
+      await granted;
+    } finally {
+      // Undone by the waiter itself and not by who granted the slot: on Workers that may be another request, which
+      // must not touch this one's timers.
+      cancel();
+      scope.offAbort(onAbort);
+    }
+  }
+
+  #release(): void {
+    const waiter = passOn(this.#permits);
+    if (waiter !== undefined) waiter.grant();
+    else if (this.#permits.running === 0) for (const done of this.#idle.splice(0)) done();
+  }
+}

@@ -1,0 +1,170 @@
+import { CircuitOpenError } from '../errors.ts';
+import { type CallContext, Layer, type Next } from '../layer.ts';
+import { Emitter, type Listener } from '../events.ts';
+import {
+  admit,
+  advance,
+  type Circuit,
+  type CircuitState,
+  closedCircuit,
+  isolatedCircuit,
+  refusalMs,
+  settle,
+  type Ticket,
+} from '../model/circuit.ts';
+import { type CircuitSnapshot, circuitSnapshot, restoredCircuit } from '../model/circuit-snapshot.ts';
+import { type Outcome, type Settled, unwrap } from '../model/outcome.ts';
+import { type BreakerLimits, type BreakerOptions, type LayerTools, resolveBreaker, resolveTools, type Tools } from '../options.ts';
+
+/** A circuit has changed its state. */
+export interface Transition {
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+  /** Milliseconds until a probe may go, when it is now open; `Infinity` when isolated by hand; 0 otherwise. */
+  readonly retryAfterMs: number;
+}
+
+/** How a breaker is to read results, where the default will not do. */
+export interface BreakerHooks {
+  /** What a result tells about the dependency. */
+  outcomeOf?(result: Settled<unknown>, context: CallContext): Outcome;
+  /** The least the dependency asked us to wait, in ms. */
+  retryAfterMsOf?(result: Settled<unknown>): number | undefined;
+}
+
+/**
+ * Stops calling a dependency that fails: closed, open, half-open. By default 5 failures in a row open it; after the
+ * reset timeout one probe at a time is let through, and 2 that succeed close it. A refused call rejects with
+ * {@link CircuitOpenError} without running. Source: M. Nygard, "Release It!", 2007.
+ */
+export class CircuitBreaker extends Layer {
+  readonly #limits: BreakerLimits;
+  readonly #tools: Tools;
+  readonly #hooks: BreakerHooks;
+  readonly #transitions = new Emitter<Transition>();
+  #circuit: Circuit;
+
+  /** @throws TypeError or RangeError if an option makes no sense. */
+  constructor(options: BreakerOptions & LayerTools = {}, hooks: BreakerHooks = {}) {
+    super();
+    this.#limits = resolveBreaker(options);
+    this.#tools = resolveTools(options);
+    this.#hooks = hooks;
+    this.#circuit = closedCircuit(0, this.#tools.clock.now(), this.#limits);
+  }
+
+  /** The state now: an open circuit whose reset timeout has passed is half-open. */
+  get state(): CircuitState {
+    return this.#moveOn().state;
+  }
+
+  /** Tells of each change of state, after it is made and in order. Returns the function that stops it. */
+  subscribe(listener: Listener<Transition>): () => void {
+    return this.#transitions.subscribe(listener);
+  }
+
+  /** Holds the circuit open until {@link reset}. Calls under way change nothing any more. */
+  isolate(): void {
+    this.#commit(isolatedCircuit(this.#circuit.generation + 1));
+  }
+
+  /** Closes the circuit, with nothing held against the dependency. Calls under way change nothing any more. */
+  reset(): void {
+    this.#commit(closedCircuit(this.#circuit.generation + 1, this.#tools.clock.now(), this.#limits));
+  }
+
+  /** The state as JSON. */
+  snapshot(): CircuitSnapshot {
+    return circuitSnapshot(this.#moveOn(), this.#tools.clock.now(), this.#limits);
+  }
+
+  /** Goes on where a snapshot taken `elapsedMs` ago left off. */
+  restore(snapshot: CircuitSnapshot, elapsedMs: number): void {
+    this.#circuit = restoredCircuit(snapshot, elapsedMs, this.#tools.clock.now(), this.#limits);
+  }
+
+  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    return this.#record(this.#admit(), this.#limits.counts === 'calls', next, context);
+  }
+
+  /**
+   * The layer that goes inside the retries with `counts: "attempts"`: it records each attempt as it ends, while the
+   * breaker itself, outside, admits calls and counts none.
+   */
+  get attempts(): Layer {
+    return new Attempts((next, context) => this.#record(this.#circuit.generation, true, next, context));
+  }
+
+  /** Whether calls are admitted freely: what a retry asks before it adds to the load. */
+  get closed(): boolean {
+    return this.#circuit.state === 'closed';
+  }
+
+  #admit(): Ticket {
+    const circuit = this.#circuit;
+    // Closed is where a call finds it nearly always: no clock, no object.
+    if (circuit.state === 'closed') return circuit.generation;
+    const admission = admit(circuit, this.#tools.clock.now(), this.#limits);
+    this.#commit(admission.circuit);
+    if ('ticket' in admission) return admission.ticket;
+    throw new CircuitOpenError(admission.retryAfterMs, { dependency: this.#tools.name });
+  }
+
+  async #record<T>(ticket: Ticket, counted: boolean, next: Next<T>, context: CallContext): Promise<T> {
+    const { clock, random } = this.#tools;
+    const startedAt = clock.now();
+    let result: Settled<T>;
+    try {
+      result = { value: await next(context) };
+    } catch (error) {
+      result = { error };
+    }
+    const now = clock.now();
+    let outcome: Outcome = 'ignored';
+    try {
+      if (counted) outcome = this.#outcomeOf(result, context);
+    } finally {
+      // Also when a classify() of the user's throws: a probe has to give its place back.
+      const retryAfterMs = outcome === 'failure' ? (this.#hooks.retryAfterMsOf?.(result) ?? 0) : 0;
+      const report = { outcome, durationMs: now - startedAt, retryAfterMs };
+      this.#commit(settle(this.#circuit, ticket, report, now, this.#limits, random));
+    }
+    return unwrap(result);
+  }
+
+  #outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {
+    if (this.#hooks.outcomeOf !== undefined) return this.#hooks.outcomeOf(result, context);
+    if (this.#limits.classify !== undefined) return this.#limits.classify(result);
+    if ('value' in result) return 'success';
+    // Whoever called gave up, and that says nothing about the dependency.
+    return context.scope.root.aborted ? 'ignored' : 'failure';
+  }
+
+  #moveOn(): Circuit {
+    this.#commit(advance(this.#circuit, this.#tools.clock.now()));
+    return this.#circuit;
+  }
+
+  #commit(after: Circuit): void {
+    const before = this.#circuit;
+    this.#circuit = after;
+    if (after.state === before.state || !this.#transitions.active) return;
+    const retryAfterMs = after.state === 'open' ? refusalMs(after, this.#tools.clock.now(), this.#limits) : 0;
+    this.#transitions.emit({ from: before.state, to: after.state, retryAfterMs });
+  }
+}
+
+type Around = <T>(next: Next<T>, context: CallContext) => Promise<T>;
+
+class Attempts extends Layer {
+  readonly #record: Around;
+
+  constructor(record: Around) {
+    super();
+    this.#record = record;
+  }
+
+  around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    return this.#record(next, context);
+  }
+}

@@ -1,0 +1,55 @@
+import {
+  available,
+  budgetSnapshot,
+  deposit,
+  fullBudget,
+  type RetryBudgetLimits,
+  type RetryBudgetSnapshot,
+  type RetryBudgetState,
+  restoredBudget,
+  withdraw,
+} from '../model/retry-budget.ts';
+import { type LayerTools, type RetryBudgetOptions, resolveRetryBudget, resolveTools, type Tools } from '../options.ts';
+
+/**
+ * Limits the load that retries add: by default to 20 % of the calls of the last ten seconds, with 10 retries per second
+ * always allowed. Share one between all `retry()` policies that call the same dependency.
+ * Source: retry budgets in Finagle; Google SRE Book, "Handling Overload".
+ */
+export class RetryBudget {
+  readonly #limits: RetryBudgetLimits;
+  readonly #tools: Tools;
+  #state: RetryBudgetState;
+
+  /** @throws TypeError or RangeError if an option makes no sense. */
+  constructor(options: RetryBudgetOptions & LayerTools = {}) {
+    this.#limits = resolveRetryBudget(options);
+    this.#tools = resolveTools(options);
+    this.#state = fullBudget(this.#tools.clock.now(), this.#limits);
+  }
+
+  /** Retries that would be granted now. */
+  get available(): number {
+    return available(this.#state, this.#tools.clock.now(), this.#limits);
+  }
+
+  /** Counts a call: the load that retries are measured against. */
+  deposit(): void {
+    deposit(this.#state, this.#tools.clock.now());
+  }
+
+  /** Takes one retry out of the budget; `false` if there is none left, and the retry must not be made. */
+  withdraw(): boolean {
+    return withdraw(this.#state, this.#tools.clock.now(), this.#limits);
+  }
+
+  /** The state as JSON. */
+  snapshot(): RetryBudgetSnapshot {
+    return budgetSnapshot(this.#state, this.#tools.clock.now(), this.#limits);
+  }
+
+  /** Goes on where a snapshot taken `elapsedMs` ago left off. */
+  restore(snapshot: RetryBudgetSnapshot, elapsedMs: number): void {
+    this.#state = restoredBudget(snapshot, elapsedMs, this.#tools.clock.now(), this.#limits);
+  }
+}

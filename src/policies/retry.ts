@@ -1,0 +1,152 @@
+import type { Scope } from '../abort.ts';
+import { checkFunction, checkKeys } from '../checks.ts';
+import type { Clock } from '../clock.ts';
+import { type CallContext, Layer, type Next } from '../layer.ts';
+import { backoffMs } from '../model/backoff.ts';
+import { type Settled, unwrap } from '../model/outcome.ts';
+import {
+  BACKOFF_KEYS,
+  type BackoffOptions,
+  type LayerTools,
+  type RetryBudgetOptions,
+  type RetryLimits,
+  resolveRetry,
+  resolveTools,
+  TOOL_KEYS,
+  type Tools,
+} from '../options.ts';
+import type { Policy } from '../policy.ts';
+import { RetryBudget } from './retry-budget.ts';
+
+/** What {@link RetryPolicyOptions.shouldRetry} is asked about. */
+export interface RetryQuestion {
+  /** What the attempt threw, if it threw. */
+  readonly error?: unknown;
+  /** What the attempt resolved to, if it did. */
+  readonly value?: unknown;
+  /** Number of the attempt that has ended, from 1. */
+  readonly attempt: number;
+}
+
+/** The options of {@link retry}. */
+export interface RetryPolicyOptions extends BackoffOptions {
+  /** Whether to try again. By default any error is retried and no value is. Never asked after an abort. */
+  readonly shouldRetry?: (question: RetryQuestion) => boolean;
+  /** Limits the load that retries add; share a {@link RetryBudget} per dependency. `false`: no limit. Default: one of its own. */
+  readonly budget?: RetryBudget | RetryBudgetOptions | false;
+}
+
+/** How a retry layer reads results and the world around it. */
+export interface RetryHooks {
+  shouldRetry(result: Settled<unknown>, attempt: number, context: CallContext): boolean;
+  /** The least the dependency asked us to wait, in ms. */
+  retryAfterMsOf?(result: Settled<unknown>): number | undefined;
+  /** Asked before a wait and after it: `false` if another attempt can't help any more, as when the circuit has opened. */
+  mayGoOn?(): boolean;
+  onRetry?(attempt: number, delayMs: number, retryAfterMs: number | undefined): void;
+  /** Frees a value that is not handed out. */
+  discard?(value: unknown): void;
+}
+
+/**
+ * Tries again, with growing and randomly spread waits, as long as attempts, the deadline around it and the budget allow.
+ * When they run out, the last value is returned, or the last error rethrown as it came.
+ *
+ * @throws TypeError or RangeError if an option makes no sense.
+ */
+export function retry(options: RetryPolicyOptions & LayerTools = {}): Policy {
+  checkKeys('retry', options, [...BACKOFF_KEYS, ...TOOL_KEYS, 'shouldRetry', 'budget']);
+  const tools = resolveTools(options);
+  const shouldRetry = checkFunction('retry.shouldRetry', options.shouldRetry, isError);
+  return new Retry(resolveRetry(options), budgetFor(options.budget, tools), tools, {
+    shouldRetry: (result, attempt) => shouldRetry({ ...result, attempt }),
+  });
+}
+
+function isError(question: RetryQuestion): boolean {
+  return 'error' in question;
+}
+
+function budgetFor(budget: RetryPolicyOptions['budget'], { clock }: Tools): RetryBudget | undefined {
+  if (budget === false) return undefined;
+  return budget instanceof RetryBudget ? budget : new RetryBudget({ ...budget, clock });
+}
+
+export class Retry extends Layer {
+  readonly #limits: RetryLimits;
+  readonly #budget: RetryBudget | undefined;
+  readonly #tools: Tools;
+  readonly #hooks: RetryHooks;
+
+  constructor(limits: RetryLimits, budget: RetryBudget | undefined, tools: Tools, hooks: RetryHooks) {
+    super();
+    this.#limits = limits;
+    this.#budget = budget;
+    this.#tools = tools;
+    this.#hooks = hooks;
+  }
+
+  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    this.#budget?.deposit();
+    let delayMs = 0;
+    for (let attempt = 1; ; attempt += 1) {
+      const inside = context.forAttempt(attempt);
+      let result: Settled<T>;
+      try {
+        result = { value: await next(inside) };
+      } catch (error) {
+        result = { error };
+      }
+      if (inside.scope !== context.scope) {
+        inside.closeAfter('value' in result ? result.value : undefined, () => inside.scope.close());
+      }
+      const pauseMs = this.#pauseAfter(result, attempt, delayMs, inside);
+      if (pauseMs === undefined) return unwrap(result);
+      delayMs = pauseMs;
+      try {
+        if (delayMs > 0) await pause(this.#tools.clock, delayMs, context.scope);
+      } catch (reason) {
+        this.#discard(result);
+        throw reason;
+      }
+      if (this.#hooks.mayGoOn?.() === false) return unwrap(result);
+      this.#discard(result);
+    }
+  }
+
+  /** Milliseconds to wait before the next attempt; `undefined` if this result is the last. */
+  #pauseAfter(result: Settled<unknown>, attempt: number, previousMs: number, context: CallContext): number | undefined {
+    const { maxAttempts, maxRetryAfterMs } = this.#limits;
+    const { clock, random } = this.#tools;
+    if (attempt >= maxAttempts || context.scope.aborted) return undefined;
+    if (!this.#hooks.shouldRetry(result, attempt, context)) return undefined;
+    const retryAfterMs = this.#hooks.retryAfterMsOf?.(result);
+    if (retryAfterMs !== undefined && retryAfterMs > maxRetryAfterMs) return undefined;
+    const delayMs = Math.max(backoffMs(attempt, previousMs, this.#limits, random), retryAfterMs ?? 0);
+    // An attempt that could only start when time is up is no attempt: the answer we have is worth more.
+    if (clock.now() + delayMs >= context.deadlineAt) return undefined;
+    if (this.#hooks.mayGoOn?.() === false) return undefined;
+    if (this.#budget?.withdraw() === false) return undefined;
+    this.#hooks.onRetry?.(attempt + 1, delayMs, retryAfterMs);
+    return delayMs;
+  }
+
+  #discard(result: Settled<unknown>): void {
+    if ('value' in result) this.#hooks.discard?.(result.value);
+  }
+}
+
+/** Waits, unless the scope is aborted first: then rejects with the reason, at once. */
+function pause(clock: Clock, delayMs: number, scope: Scope): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      cancel();
+      reject(scope.reason);
+    };
+    const cancel = clock.schedule(delayMs, () => {
+      scope.offAbort(onAbort);
+      resolve();
+    });
+    scope.onAbort(onAbort);
+  });
+}

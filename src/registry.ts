@@ -1,0 +1,58 @@
+import type { ClientSettings } from './client-options.ts';
+import { Dependency } from './dependency.ts';
+import type { Emitter, SteadEvent } from './events.ts';
+import type { ClientSnapshot } from './snapshot.ts';
+
+// How many entries are looked at to make room for one: a storm of new names must not make each call walk the registry.
+const LOOKS = 16;
+
+/** The dependencies of a client, bounded: whoever can choose URLs can't grow it. */
+export class Registry {
+  readonly #entries = new Map<string, Dependency>();
+  readonly #settings: ClientSettings;
+  readonly #events: Emitter<SteadEvent>;
+
+  constructor(settings: ClientSettings, events: Emitter<SteadEvent>) {
+    this.#settings = settings;
+    this.#events = events;
+    if (settings.restore !== undefined) this.#restore(settings.restore);
+  }
+
+  /**
+   * The dependency of that name. When the registry is full of ones in use or with an open circuit, a newcomer gets
+   * state that lives only as long as its call: defended as any, but not remembered.
+   */
+  get(key: string): Dependency {
+    const known = this.#entries.get(key);
+    if (known !== undefined) {
+      known.recent = true;
+      return known;
+    }
+    const created = new Dependency(key, this.#settings, this.#events);
+    if (this.#entries.size < this.#settings.maxDependencies || this.#evictOne()) this.#entries.set(key, created);
+    return created;
+  }
+
+  [Symbol.iterator](): IterableIterator<Dependency> {
+    return this.#entries.values();
+  }
+
+  /** Second chance: the oldest that is idle and was not called since it was last looked at. */
+  #evictOne(): boolean {
+    const oldestFirst = this.#entries.values();
+    for (let looks = 0; looks < LOOKS; looks += 1) {
+      const entry = oldestFirst.next().value;
+      if (entry === undefined) return false;
+      this.#entries.delete(entry.key);
+      if (entry.idle && !entry.recent) return true;
+      entry.recent = false;
+      this.#entries.set(entry.key, entry);
+    }
+    return false;
+  }
+
+  #restore(snapshot: ClientSnapshot): void {
+    const elapsedMs = Math.max(0, this.#settings.tools.clock.epochNow() - snapshot.at);
+    for (const [key, saved] of Object.entries(snapshot.dependencies)) this.get(key).restore(saved, elapsedMs);
+  }
+}

@@ -1,0 +1,115 @@
+import { type Clock, platformClock } from '../clock.ts';
+import { elapse } from './elapse.ts';
+
+/** An answer, in as much detail as a test needs. */
+export interface ScriptedAnswer {
+  /** Default 200. */
+  readonly status?: number;
+  readonly headers?: HeadersInit;
+  /** Default: none for a status that has no body, else empty. */
+  readonly body?: BodyInit | null;
+  /** Milliseconds until the headers arrive. Default 0. */
+  readonly delayMs?: number;
+  /** What becomes of the body after what `body` gives: it ends, breaks off, or never ends. Default `"end"`. */
+  readonly then?: 'end' | 'break' | 'hang';
+}
+
+/** What a {@link scriptedFetch} was asked. */
+export interface ScriptedRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: BodyInit | null;
+  readonly signal: AbortSignal | undefined;
+  /** Number of the request, from 1. */
+  readonly number: number;
+}
+
+/**
+ * One step of a script: a status; an answer; a Response; an Error to reject with; `"hang"`, which never answers; or a
+ * function of the request that gives one of these.
+ */
+export type ScriptStep =
+  | number
+  | ScriptedAnswer
+  | Response
+  | Error
+  | 'hang'
+  | ((request: ScriptedRequest) => ScriptStep | Promise<ScriptStep>);
+
+/** A fetch that follows a script, and remembers what it was asked. */
+export interface ScriptedFetch {
+  (input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  /** How often it was called. */
+  readonly calls: number;
+  readonly requests: readonly ScriptedRequest[];
+}
+
+/**
+ * A fetch for tests: answers the first request with the first step, and so on; the last step repeats. It honours the
+ * signal as a real one does, and rejects with its reason.
+ *
+ * @throws TypeError if the script is empty.
+ */
+export function scriptedFetch(script: readonly ScriptStep[], options: { readonly clock?: Clock } = {}): ScriptedFetch {
+  const last = script.at(-1);
+  if (last === undefined) throw new TypeError('scriptedFetch() takes at least one step, got none');
+  const clock = options.clock ?? platformClock;
+  const requests: ScriptedRequest[] = [];
+  async function fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    const request = describe(input, init, requests.length + 1);
+    requests.push(request);
+    request.signal?.throwIfAborted();
+    let step = script[request.number - 1] ?? last ?? 'hang';
+    while (typeof step === 'function') step = await step(request);
+    return answer(step, request.signal, clock);
+  }
+  return Object.defineProperties(fetch, {
+    calls: { get: () => requests.length },
+    requests: { value: requests },
+  }) as ScriptedFetch;
+}
+
+function describe(input: RequestInfo | URL, init: RequestInit | undefined, number: number): ScriptedRequest {
+  const request = typeof input === 'object' && 'url' in input ? input : undefined;
+  return {
+    url: request?.url ?? String(input),
+    method: (init?.method ?? request?.method ?? 'GET').toUpperCase(),
+    headers: new Headers(init?.headers ?? request?.headers),
+    body: init?.body ?? request?.body ?? null,
+    signal: init?.signal ?? request?.signal,
+    number,
+  };
+}
+
+async function answer(
+  step: Exclude<ScriptStep, (request: ScriptedRequest) => unknown>,
+  signal: AbortSignal | undefined,
+  clock: Clock,
+): Promise<Response> {
+  if (step instanceof Error) throw step;
+  if (step instanceof Response) return step.clone();
+  const { status = 200, headers, body, delayMs = 0, then = 'end' } = inDetail(step);
+  if (delayMs > 0) await elapse(delayMs, signal, clock);
+  const given = body === undefined && ![101, 204, 205, 304].includes(status) ? '' : (body ?? null);
+  const content = then === 'end' ? given : unfinished(given, then, signal);
+  return new Response(content, headers === undefined ? { status } : { status, headers });
+}
+
+function inDetail(step: number | 'hang' | ScriptedAnswer): ScriptedAnswer {
+  if (step === 'hang') return { delayMs: Infinity };
+  return typeof step === 'number' ? { status: step } : step;
+}
+
+/** A body that gives `start` and then breaks off, or goes silent until the signal ends it. */
+function unfinished(start: BodyInit | null, then: 'break' | 'hang', signal: AbortSignal | undefined): ReadableStream {
+  const source = new Response(start).body?.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const chunk = await source?.read();
+      if (chunk?.value !== undefined) return controller.enqueue(chunk.value);
+      if (then === 'break') return controller.error(new TypeError('terminated'));
+      await elapse(Infinity, signal, platformClock);
+    },
+  });
+}
