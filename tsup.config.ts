@@ -1,0 +1,12 @@
+import { defineConfig } from 'tsup';
+
+// One file per entry, and what they share beside them. Declarations come from tsc: see `npm run build`.
+export default defineConfig({
+  entry: { index: 'src/index.ts', 'testing/index': 'src/testing/index.ts' },
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  sourcemap: true,
+  clean: true,
+  dts: false,
+});
