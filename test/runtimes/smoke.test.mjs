@@ -1,0 +1,88 @@
+// Runs in an empty project that has installed the packed library, under each runtime's own test runner.
+import assert from 'node:assert/strict';
+import process from 'node:process';
+import test from 'node:test';
+import { createClient, HttpError } from 'steadfetch';
+import { FakeClock, scriptedFetch } from 'steadfetch/testing';
+
+const urlOf = (script) => `${process.env.FAULT_SERVER}/${crypto.randomUUID()}/${script}`;
+
+const soon = { retry: { initialDelayMs: 0 } };
+
+test('client.fetch gives a Response, and works unbound', async () => {
+  const { fetch } = createClient();
+  const response = await fetch(urlOf('200;body=hello'));
+  assert.ok(response instanceof Response);
+  assert.equal(await response.text(), 'hello');
+});
+
+test('client.json gives the value, not degraded', async () => {
+  const { value, degraded } = await createClient().json(urlOf('ok'));
+  assert.deepEqual(value, { ok: true });
+  assert.equal(degraded, false);
+});
+
+test('client.fetch retries a 503', async () => {
+  const client = createClient(soon);
+  const attempts = [];
+  client.subscribe((event) => event.type === 'attempt' && attempts.push(event.attempt));
+  const response = await client.fetch(urlOf('503,503,ok'));
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), { ok: true });
+  assert.deepEqual(attempts, [1, 2, 3]);
+});
+
+test('client.json retries a body that breaks off', async () => {
+  const { value } = await createClient(soon).json(urlOf('reset-body,ok'));
+  assert.deepEqual(value, { ok: true });
+});
+
+test('client.json rejects a status that is no success, with the response', async () => {
+  const error = await createClient()
+    .json(urlOf('404;body=nobody'))
+    .catch((thrown) => thrown);
+  assert.ok(error instanceof HttpError);
+  assert.equal(error.response.status, 404);
+  assert.equal(await error.response.text(), 'nobody');
+});
+
+test('client.fetch ends at the deadline', async () => {
+  const hanging = createClient({ deadlineMs: 100 }).fetch(urlOf('hang'));
+  await assert.rejects(hanging, { code: 'DEADLINE_EXCEEDED', name: 'TimeoutError' });
+});
+
+test('client.fetch ends an attempt that hangs, and tries again', async () => {
+  const response = await createClient({ ...soon, attemptTimeoutMs: 100 }).fetch(urlOf('hang,ok'));
+  assert.deepEqual(await response.json(), { ok: true });
+});
+
+test('client.fetch rejects with the reason of an abort, untouched', async () => {
+  const controller = new AbortController();
+  const call = createClient().fetch(urlOf('hang'), { signal: controller.signal });
+  const reason = { mine: true };
+  controller.abort(reason);
+  assert.equal(await call.catch((error) => error), reason);
+});
+
+test('client.fetch is refused while the circuit is open', async () => {
+  const client = createClient({ retry: false, breaker: { failureThreshold: 1 } });
+  const url = urlOf('500,ok');
+  await (await client.fetch(url)).body?.cancel();
+  await assert.rejects(client.fetch(url), { code: 'CIRCUIT_OPEN' });
+});
+
+test('client.close ends running calls and refuses new ones', async () => {
+  const client = createClient();
+  const running = assert.rejects(client.fetch(urlOf('hang')), { code: 'CLOSED' });
+  await client.close({ drainMs: 0 });
+  await running;
+  await assert.rejects(client.fetch(urlOf('ok')), { code: 'CLOSED' });
+});
+
+test('FakeClock and scriptedFetch take the place of time and network', async () => {
+  const clock = new FakeClock();
+  const fetch = scriptedFetch([503, 200], { clock });
+  const call = createClient({ clock, fetch, random: () => 1 }).fetch('https://api.example/');
+  await clock.advance(100);
+  assert.equal((await call).status, 200);
+});

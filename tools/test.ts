@@ -1,0 +1,52 @@
+// `npm test`: the suite in six environments, then the packed library in the runtimes. The last line counts it all.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+import { browserNames, findBrowser, installCommand } from './browsers.ts';
+import { add, type Counts, countsLine, noCounts } from './counts.ts';
+import { installABrowser } from './install-browser.ts';
+import { testRuntimes } from './runtimes.ts';
+
+if (process.argv.length > 2) {
+  console.error('npm test runs everything. For a part of it: npx vitest run --project node test/model');
+  process.exit(2);
+}
+
+if (!browserNames.some(findBrowser)) installABrowser();
+const browsers = browserNames.filter(findBrowser);
+const missingBrowsers = browserNames.filter((name) => !browsers.includes(name));
+
+// Coverage is V8's: the engines that are not V8 run by themselves.
+const v8 = ['node', 'happy-dom', 'workerd', ...browsers.filter((name) => name === 'chromium')];
+const otherEngines = browsers.filter((name) => name !== 'chromium');
+
+let counts = await vitest(v8, '--coverage');
+if (otherEngines.length > 0) counts = add(counts, await vitest(otherEngines));
+const runtimes = await testRuntimes();
+counts = add(counts, runtimes.counts);
+
+console.log(`\nEnvironments: ${[...v8, ...otherEngines].join(', ')}\nRuntimes: ${runtimes.tested.join(', ')}`);
+for (const name of missingBrowsers) notTested(name, installCommand(name).join(' '));
+for (const name of runtimes.missing) notTested(name, 'npm ci');
+console.log(countsLine(counts));
+process.exitCode = counts.failed > 0 ? 1 : 0;
+
+/** A laptop may lack something, and is told so at the end, where it cannot be missed. In CI that is a failure. */
+function notTested(name: string, command: string): void {
+  console.log(`NOT TESTED: ${name} is not installed here. To install it: ${command}`);
+  if (process.env['CI'] === 'true') counts = add(counts, { ...noCounts, failed: 1 });
+}
+
+async function vitest(projects: readonly string[], ...options: string[]): Promise<Counts> {
+  const filters = projects.flatMap((name) => ['--project', name]);
+  const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...options, ...filters], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  let counts = noCounts;
+  child.on('message', (message) => {
+    counts = message as Counts;
+  });
+  const [code] = await once(child, 'close');
+  // Coverage below its threshold, a crash: a run that went wrong without a test that failed still went wrong.
+  return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}

@@ -1,0 +1,65 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { virtualScreen, webkitDriver } from './browsers.ts';
+
+const variable = 'STEADFETCH_WEBKIT_PORT';
+
+/** The port that this run's WebKit driver is to listen on: Vitest asks for it before it starts the driver. */
+export function webkitPort(): number {
+  return Number(process.env[variable]);
+}
+
+/** Picks it, once. In the environment, because Vitest loads its configuration and the set-up below as copies of this module. */
+export async function chooseWebkitPort(): Promise<void> {
+  if (process.env[variable]) return;
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address && typeof address === 'object') process.env[variable] = String(address.port);
+}
+
+/** Vitest's global set-up of the WebKit project: a virtual screen, and on it the driver. */
+export default async function setup(): Promise<void> {
+  const displayNumber = 3; // the file descriptor that Xvfb is told to write it to
+  const screenSize = ['-screen', '0', '1280x1024x24'];
+  const screen = endWithUs(
+    spawn(virtualScreen, ['-displayfd', String(displayNumber), ...screenSize, '-nolisten', 'tcp'], {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    }),
+  );
+  const display = await firstLine(screen.stdio[displayNumber] as Readable);
+  endWithUs(
+    spawn(webkitDriver, [`--port=${webkitPort()}`], {
+      stdio: 'ignore',
+      env: { ...process.env, DISPLAY: `:${display}` },
+    }),
+  );
+  await answers(`http://127.0.0.1:${webkitPort()}/status`);
+}
+
+/** Not with Vitest's tear-down: that comes before it closes the browser. */
+function endWithUs(child: ChildProcess): ChildProcess {
+  child.unref();
+  process.once('exit', () => child.kill());
+  return child;
+}
+
+async function firstLine(stream: Readable): Promise<string> {
+  const [line] = await once(stream.setEncoding('utf8'), 'data', { signal: AbortSignal.timeout(10_000) });
+  stream.destroy();
+  return String(line).trim();
+}
+
+async function answers(url: string): Promise<void> {
+  const deadline = AbortSignal.timeout(10_000);
+  while (!(await fetch(url, { signal: deadline }).catch(() => undefined))) {
+    deadline.throwIfAborted();
+    await sleep(50);
+  }
+}
