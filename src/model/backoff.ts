@@ -17,8 +17,9 @@ export type Jitter = 'full' | 'decorrelated' | number;
 export function backoffMs(attempt: number, previousMs: number, limits: BackoffLimits, random: () => number): number {
   const { initialDelayMs, multiplier, maxDelayMs, jitter } = limits;
   if (jitter === 'decorrelated') {
-    const highest = Math.max(initialDelayMs, 3 * Math.max(previousMs, initialDelayMs));
-    return Math.min(maxDelayMs, initialDelayMs + random() * (highest - initialDelayMs));
+    const lowest = Math.min(initialDelayMs, maxDelayMs);
+    const highest = 3 * Math.max(previousMs, lowest);
+    return Math.min(maxDelayMs, lowest + random() * (highest - lowest));
   }
   // 0 × Infinity is NaN, so a start of zero stays zero by itself.
   const grown = initialDelayMs === 0 ? 0 : Math.min(maxDelayMs, initialDelayMs * multiplier ** (attempt - 1));

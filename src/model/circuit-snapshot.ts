@@ -1,5 +1,12 @@
-import { type Circuit, type CircuitLimits, type CircuitState, closedCircuit, isolatedCircuit, refusalMs } from './circuit.ts';
-import { recordCall, windowTotals } from './rolling-window.ts';
+import {
+  type Circuit,
+  type CircuitLimits,
+  type CircuitState,
+  closedCircuit,
+  isolatedCircuit,
+  refusalMs,
+} from './circuit.ts';
+import { refillWindow, windowTotals } from './rolling-window.ts';
 
 /** A circuit as JSON. Times are spans, since the monotonic clock means nothing to another process. */
 export interface CircuitSnapshot {
@@ -47,14 +54,9 @@ export function restoredCircuit(
     const successes = Math.min(snapshot.successfulProbes, limits.successThreshold - 1);
     return { state: 'half-open', generation: 0, trips: snapshot.failedProbes, successes };
   }
-  const closed = closedCircuit(0, now, limits);
+  const closed = closedCircuit(0, now - elapsedMs, limits);
   if (closed.window !== undefined && snapshot.window !== null) {
-    const { calls, failures, slow } = snapshot.window;
-    const span = limits.window?.span;
-    const atMost = span !== undefined && 'size' in span ? span.size : calls;
-    for (let call = 0; call < Math.min(calls, atMost); call += 1) {
-      recordCall(closed.window, call < failures, call < slow, now - elapsedMs);
-    }
+    refillWindow(closed.window, snapshot.window, now - elapsedMs);
   }
   return { ...closed, failures: Math.min(snapshot.consecutiveFailures, limits.failureThreshold - 1) };
 }

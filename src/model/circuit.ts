@@ -163,7 +163,10 @@ function settleProbe(
 function exceedsRates(window: RollingWindow, now: number, limits: WindowLimits): boolean {
   const { calls, failures, slow } = windowTotals(window, now);
   if (calls < limits.minimumCalls) return false;
-  return failures >= limits.failureRate * calls || (limits.slowCallMs < Infinity && slow >= limits.slowCallRate * calls);
+  // Divided, not multiplied: 7 / 25 is the same number as 0.28, while 0.28 × 25 comes out above 7.
+  return (
+    failures / calls >= limits.failureRate || (limits.slowCallMs < Infinity && slow / calls >= limits.slowCallRate)
+  );
 }
 
 function opened(

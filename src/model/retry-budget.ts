@@ -59,13 +59,13 @@ export interface RetryBudgetSnapshot {
   readonly reserve: number;
 }
 
-export function budgetSnapshot(
-  state: RetryBudgetState,
-  now: number,
-  limits: RetryBudgetLimits,
-): RetryBudgetSnapshot {
+export function budgetSnapshot(state: RetryBudgetState, now: number, limits: RetryBudgetLimits): RetryBudgetSnapshot {
   refill(state, now, limits);
-  return { calls: countOf(state.counts, CALLS, now), retries: countOf(state.counts, RETRIES, now), reserve: state.reserve };
+  return {
+    calls: countOf(state.counts, CALLS, now),
+    retries: countOf(state.counts, RETRIES, now),
+    reserve: state.reserve,
+  };
 }
 
 /** The budget that a snapshot taken `elapsedMs` ago describes. */

@@ -58,6 +58,20 @@ export function recordCall(window: RollingWindow, failed: boolean, slow: boolean
   window.next = (next + 1) % ring.length;
 }
 
+/** Puts into an empty window what `totals` tell, as of `at`. More calls than it holds are scaled down: the rates stay. */
+export function refillWindow(window: RollingWindow, totals: WindowTotals, at: number): void {
+  if (window.kind === 'time') {
+    addCount(window.counts, CALLS, at, totals.calls);
+    addCount(window.counts, FAILURES, at, totals.failures);
+    addCount(window.counts, SLOW_CALLS, at, totals.slow);
+    return;
+  }
+  const scale = Math.min(1, window.ring.length / totals.calls);
+  for (let call = 0; call < Math.round(totals.calls * scale); call += 1) {
+    recordCall(window, call < Math.round(totals.failures * scale), call < Math.round(totals.slow * scale), at);
+  }
+}
+
 /** What is in the window at `now`. */
 export function windowTotals(window: RollingWindow, now: number): WindowTotals {
   if (window.kind === 'count') return { calls: window.calls, failures: window.failures, slow: window.slow };

@@ -13,7 +13,12 @@ const SLICES = 10;
 export function slicedCounts(spanMs: number, kinds: number, now: number): SlicedCounts {
   const sliceMs = spanMs / SLICES;
   const zeros = (): number[] => new Array<number>(kinds).fill(0);
-  return { sliceMs, slices: Array.from({ length: SLICES }, zeros), totals: zeros(), current: Math.floor(now / sliceMs) };
+  return {
+    sliceMs,
+    slices: Array.from({ length: SLICES }, zeros),
+    totals: zeros(),
+    current: Math.floor(now / sliceMs),
+  };
 }
 
 /** Adds to a kind, in O(1). */
