@@ -17,11 +17,13 @@ export function follow(signal: AbortSignal, callback: () => void): () => void {
     followers = {
       callbacks,
       listener: () => {
+        followersOf.delete(signal);
         for (const each of callbacks) each();
+        callbacks.clear();
       },
     };
     followersOf.set(signal, followers);
-    signal.addEventListener('abort', followers.listener);
+    signal.addEventListener('abort', followers.listener, { once: true });
   }
   const { callbacks, listener } = followers;
   callbacks.add(callback);

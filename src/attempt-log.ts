@@ -1,10 +1,10 @@
 import type { ClientSettings } from './client-options.ts';
 import type { Dependency } from './dependency.ts';
 import type { Emitter, SteadEvent } from './events.ts';
-import { type CallContext, Layer, type Next } from './layer.ts';
-import { type Settled, unwrap } from './model/outcome.ts';
 import { callOf } from './http/call.ts';
 import { failureOf, httpResult, outcomeOf } from './http/verdict.ts';
+import { type CallContext, Layer, type Next } from './layer.ts';
+import { type Settled, unwrap } from './model/outcome.ts';
 
 /** Notes each attempt: for the counters, the snapshot and who listens. It decides nothing. */
 export class AttemptLog extends Layer {

@@ -1,4 +1,4 @@
-import { checkFunction, checkKeys, checkNumber, COUNT, SPAN_MS, show } from './checks.ts';
+import { COUNT, checkFunction, checkKeys, checkNumber, SPAN_MS, show } from './checks.ts';
 import type { Clock } from './clock.ts';
 import { RETRYABLE_STATUS } from './model/outcome.ts';
 import {

@@ -6,8 +6,8 @@ import {
   type CallLimits,
   type ClientOptions,
   type ClientSettings,
-  type Deadline as InheritedDeadline,
   type FetchInit,
+  type Deadline as InheritedDeadline,
   resolveCall,
   resolveClient,
 } from './client-options.ts';
@@ -95,7 +95,14 @@ export function createClient(options?: ClientOptions): Client {
           onRetry(attempt, delayMs, retryAfterMs) {
             if (!events.active) return;
             const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
-            events.emit({ type: 'retry', dependency: dependency.key, at: clock.epochNow(), attempt, delayMs, ...asked });
+            events.emit({
+              type: 'retry',
+              dependency: dependency.key,
+              at: clock.epochNow(),
+              attempt,
+              delayMs,
+              ...asked,
+            });
           },
           discard: (value) => leases.discard(value),
         }),

@@ -2,8 +2,8 @@ import type { ClientSettings, HttpResult } from './client-options.ts';
 import type { Emitter, SteadEvent } from './events.ts';
 import { withBodyEnd } from './http/body.ts';
 import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
-import type { BreakerOptions, LayerTools } from './options.ts';
 import type { Layer } from './layer.ts';
+import type { BreakerOptions, LayerTools } from './options.ts';
 import { Bulkhead } from './policies/bulkhead.ts';
 import { CircuitBreaker } from './policies/circuit-breaker.ts';
 import { RetryBudget } from './policies/retry-budget.ts';
@@ -30,12 +30,15 @@ export class Dependency {
     const { clock } = settings.tools;
     this.key = key;
     if (bulkhead !== false) {
-      this.bulkhead = new Bulkhead({ ...bulkhead, ...tools }, {
-        holdFor: withBodyEnd,
-        onQueued: (running, queued) => {
-          if (events.active) events.emit({ type: 'queued', dependency: key, at: clock.epochNow(), running, queued });
+      this.bulkhead = new Bulkhead(
+        { ...bulkhead, ...tools },
+        {
+          holdFor: withBodyEnd,
+          onQueued: (running, queued) => {
+            if (events.active) events.emit({ type: 'queued', dependency: key, at: clock.epochNow(), running, queued });
+          },
         },
-      });
+      );
     }
     if (breaker !== false) {
       this.breaker = httpBreaker(breaker, tools, () => clock.epochNow());
@@ -76,8 +79,11 @@ export class Dependency {
 
 function httpBreaker(options: BreakerOptions<HttpResult>, tools: LayerTools, epochNow: () => number): CircuitBreaker {
   const { classify, ...rest } = options;
-  return new CircuitBreaker({ ...rest, ...tools }, {
-    outcomeOf: (result, context) => outcomeOf(result, context, classify),
-    retryAfterMsOf: (result) => retryAfterMsOf(result, epochNow()),
-  });
+  return new CircuitBreaker(
+    { ...rest, ...tools },
+    {
+      outcomeOf: (result, context) => outcomeOf(result, context, classify),
+      retryAfterMsOf: (result) => retryAfterMsOf(result, epochNow()),
+    },
+  );
 }

@@ -100,7 +100,10 @@ export class HttpError extends SteadfetchError {
   readonly response: Response;
 
   constructor(response: Response, options?: SteadfetchErrorOptions) {
-    super(`Cannot use the answer${from(options)}: its status is ${response.status} ${response.statusText}`.trim(), options);
+    super(
+      `Cannot use the answer${from(options)}: its status is ${response.status} ${response.statusText}`.trim(),
+      options,
+    );
     this.response = response;
   }
 }

@@ -1,4 +1,15 @@
-import { BOUND, COUNT, checkChoice, checkFunction, checkKeys, checkNumber, DELAY_MS, RATE, SPAN_MS, show } from './checks.ts';
+import {
+  BOUND,
+  COUNT,
+  checkChoice,
+  checkFunction,
+  checkKeys,
+  checkNumber,
+  DELAY_MS,
+  RATE,
+  SPAN_MS,
+  show,
+} from './checks.ts';
 import { type Clock, platformClock } from './clock.ts';
 import type { BackoffLimits, Jitter } from './model/backoff.ts';
 import type { CircuitLimits, WindowLimits } from './model/circuit.ts';
@@ -163,7 +174,10 @@ export function resolveBreaker<R>(options: BreakerOptions<R> = {}): BreakerLimit
     'classify',
     ...TOOL_KEYS,
   ]);
-  const resetTimeoutMs = checkNumber('breaker.resetTimeoutMs', options.resetTimeoutMs, 10_000, { ...DELAY_MS, above: 0 });
+  const resetTimeoutMs = checkNumber('breaker.resetTimeoutMs', options.resetTimeoutMs, 10_000, {
+    ...DELAY_MS,
+    above: 0,
+  });
   const longestMs = Math.max(120_000, resetTimeoutMs);
   return {
     failureThreshold: checkNumber('breaker.failureThreshold', options.failureThreshold, 5, COUNT),
@@ -221,7 +235,10 @@ export function resolveRetry(options: BackoffOptions): RetryLimits {
     multiplier: checkNumber('retry.multiplier', options.multiplier, 2, { least: 1 }),
     maxDelayMs: checkNumber('retry.maxDelayMs', options.maxDelayMs, 5_000, DELAY_MS),
     jitter: checkJitter(options.jitter),
-    maxRetryAfterMs: checkNumber('retry.maxRetryAfterMs', options.maxRetryAfterMs, 30_000, { least: 0, infinite: true }),
+    maxRetryAfterMs: checkNumber('retry.maxRetryAfterMs', options.maxRetryAfterMs, 30_000, {
+      least: 0,
+      infinite: true,
+    }),
   };
 }
 

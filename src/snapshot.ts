@@ -53,7 +53,10 @@ export function parseSnapshot(value: unknown): ClientSnapshot {
     name: typeof snapshot['name'] === 'string' ? snapshot['name'] : null,
     at: amount('restore.at', snapshot['at']),
     dependencies: Object.fromEntries(
-      Object.entries(dependencies).map(([key, each]) => [key, parseDependency(`restore.dependencies[${show(key)}]`, each)]),
+      Object.entries(dependencies).map(([key, each]) => [
+        key,
+        parseDependency(`restore.dependencies[${show(key)}]`, each),
+      ]),
     ),
   };
 }
@@ -117,7 +120,15 @@ function parseCounters(path: string, value: unknown): Counters {
   return counters;
 }
 
-const FAILURES: readonly string[] = ['status', 'network', 'body', 'attempt-timeout', 'deadline', 'aborted', 'refused'] satisfies FailureKind[];
+const FAILURES: readonly string[] = [
+  'status',
+  'network',
+  'body',
+  'attempt-timeout',
+  'deadline',
+  'aborted',
+  'refused',
+] satisfies FailureKind[];
 
 function parseLastFailure(path: string, value: unknown): LastFailure {
   const { at, failure, status } = record(path, value);

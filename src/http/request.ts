@@ -32,7 +32,7 @@ export function prepareRequest(
   const request = asRequest(input);
   const href = request === undefined ? String(input) : request.url;
   const url = parseUrl(href, resolvesRelative);
-  if (url !== undefined) refuseInvalid(input, request, url, init, signal);
+  if (url !== undefined) refuseInvalid(request, url, init, signal);
   return {
     input,
     init,
@@ -102,7 +102,6 @@ function parseUrl(href: string, resolvesRelative: boolean): URL | undefined {
  * body is left out: building a Request would consume it, and most calls need no Request at all.
  */
 function refuseInvalid(
-  input: RequestInfo | URL,
   request: Request | undefined,
   url: URL,
   init: RequestInit,

@@ -22,7 +22,11 @@ export function sender(given: ClientOptions['fetch']): (context: CallContext) =>
   };
 }
 
-async function callFetch(given: ClientOptions['fetch'], input: RequestInfo | URL, init: RequestInit): Promise<Response> {
+async function callFetch(
+  given: ClientOptions['fetch'],
+  input: RequestInfo | URL,
+  init: RequestInit,
+): Promise<Response> {
   if (given !== undefined) return given(input, init);
   // Looked up at each call, since that is where mocking libraries put theirs, and called as a method of its own object:
   // browsers refuse it with any other `this`.

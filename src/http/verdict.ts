@@ -1,9 +1,9 @@
+import { show } from '../checks.ts';
 import type { HttpResult, HttpRetryLimits } from '../client-options.ts';
 import { AttemptTimeoutError } from '../errors.ts';
 import type { FailureKind } from '../events.ts';
 import type { CallContext } from '../layer.ts';
 import { type Outcome, outcomeOfStatus, type Settled } from '../model/outcome.ts';
-import { show } from '../checks.ts';
 import type { Answer } from './answer.ts';
 import { callOf } from './call.ts';
 import { mayRepeat } from './request.ts';

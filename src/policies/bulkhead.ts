@@ -1,7 +1,14 @@
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
 import { type CallContext, Layer, type Next } from '../layer.ts';
 import { joinQueue, leaveQueue, noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
-import { type BulkheadLimits, type BulkheadOptions, type LayerTools, resolveBulkhead, resolveTools, type Tools } from '../options.ts';
+import {
+  type BulkheadLimits,
+  type BulkheadOptions,
+  type LayerTools,
+  resolveBulkhead,
+  resolveTools,
+  type Tools,
+} from '../options.ts';
 
 /** What a bulkhead tells about itself. */
 export interface BulkheadHooks {
@@ -102,7 +109,9 @@ export class Bulkhead extends Layer {
     };
     const onAbort = (): void => leave(scope.reason);
     scope.onAbort(onAbort);
-    const cancel = clock.schedule(queueTimeoutMs, () => leave(new QueueTimeoutError(queueTimeoutMs, { dependency: name })));
+    const cancel = clock.schedule(queueTimeoutMs, () =>
+      leave(new QueueTimeoutError(queueTimeoutMs, { dependency: name })),
+    );
     this.#hooks.onQueued?.(permits.running, permits.queued);
     try {
       await granted;

@@ -1,6 +1,6 @@
 import { CircuitOpenError } from '../errors.ts';
-import { type CallContext, Layer, type Next } from '../layer.ts';
 import { Emitter, type Listener } from '../events.ts';
+import { type CallContext, Layer, type Next } from '../layer.ts';
 import {
   admit,
   advance,
@@ -14,7 +14,14 @@ import {
 } from '../model/circuit.ts';
 import { type CircuitSnapshot, circuitSnapshot, restoredCircuit } from '../model/circuit-snapshot.ts';
 import { type Outcome, type Settled, unwrap } from '../model/outcome.ts';
-import { type BreakerLimits, type BreakerOptions, type LayerTools, resolveBreaker, resolveTools, type Tools } from '../options.ts';
+import {
+  type BreakerLimits,
+  type BreakerOptions,
+  type LayerTools,
+  resolveBreaker,
+  resolveTools,
+  type Tools,
+} from '../options.ts';
 
 /** A circuit has changed its state. */
 export interface Transition {
