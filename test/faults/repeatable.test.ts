@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { ClientOptions, FetchInit } from '../../src/index.ts';
 import { encounter } from '../support/encounter.ts';
 import { engine } from '../support/engine.ts';
+import type { SeenRequest } from '../support/scenario.ts';
 
 const key = { 'Idempotency-Key': 'order-1' };
 
@@ -58,8 +59,14 @@ test.for(bodies)('client.fetch sends the body whole each time, for $kind', async
   expect(seen).toHaveLength(3);
   for (const request of seen)
     expect(request.body.text).toEqual(typeof text === 'string' ? text : expect.stringMatching(text));
-  expect(new Set(seen.map((request) => request.body.bytes)).size).toBe(1);
+  expect(new Set(seen.map(lengthWithoutBoundaries)).size).toBe(1);
 });
+
+/** The parts of a form are parted by a string that is new for each request, and not always equally long. */
+function lengthWithoutBoundaries({ headers, body }: SeenRequest): number {
+  const [, boundary] = headers['content-type']?.split('boundary=') ?? [];
+  return boundary === undefined ? body.bytes : body.text.replaceAll(boundary, '').length;
+}
 
 // Chromium sends streams over HTTP/2 only, WebKit not at all, and Firefox sends the words "[object ReadableStream]".
 const sendsStreams = !['chromium', 'firefox', 'webkit'].includes(engine);

@@ -141,7 +141,7 @@ function bodyOf({ body }: Exchange['parameters']): { length: number; half: Buffe
   return { length: bytes.length, half: bytes.subarray(0, Math.ceil(bytes.length / 2)) };
 }
 
-/** With a type: without one, Firefox keeps the response back until it has seen a byte of the body to guess by. */
+/** With a type: without one, Firefox keeps the response back until it has seen enough of the body to guess by. */
 function soundHead(length: number, headers: Readonly<Record<string, string>> = {}): Buffer {
   return head(200, { 'content-type': 'application/json', 'content-length': length, ...headers });
 }
