@@ -20,6 +20,8 @@ export class AttemptLog extends Layer {
   }
 
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    // Given up between the slot, or the backoff, and the network: no attempt was made.
+    if (context.scope.aborted) throw context.scope.reason;
     const { counters } = this.#dependency;
     const { clock } = this.#settings.tools;
     counters.attempts += 1;
