@@ -1,8 +1,9 @@
 import type { ClientSettings, HttpResult } from './client-options.ts';
 import type { Emitter, SteadEvent } from './events.ts';
 import { withBodyEnd } from './http/body.ts';
+import { callOf } from './http/call.ts';
 import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
-import type { Layer } from './layer.ts';
+import type { CallContext, Layer } from './layer.ts';
 import type { BreakerOptions, LayerTools } from './options.ts';
 import { Bulkhead } from './policies/bulkhead.ts';
 import { CircuitBreaker } from './policies/circuit-breaker.ts';
@@ -33,7 +34,7 @@ export class Dependency {
       this.bulkhead = new Bulkhead(
         { ...bulkhead, ...tools },
         {
-          holdFor: withBodyEnd,
+          holdFor,
           onQueued: (running, queued) => {
             if (events.active) events.emit({ type: 'queued', dependency: key, at: clock.epochNow(), running, queued });
           },
@@ -75,6 +76,13 @@ export class Dependency {
     this.counters = { ...counters };
     this.lastFailure = lastFailure;
   }
+}
+
+/** Until the body handed out has ended. What `json` did not read (an answer that is not 2xx) is no longer its call. */
+function holdFor<T>(value: T, release: () => void, context: CallContext): T {
+  if (!callOf(context).readsBody) return withBodyEnd(value, release, context.caller.lease);
+  release();
+  return value;
 }
 
 function httpBreaker(options: BreakerOptions<HttpResult>, tools: LayerTools, epochNow: () => number): CircuitBreaker {

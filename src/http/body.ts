@@ -1,3 +1,4 @@
+import type { Caller } from '../layer.ts';
 import { Answer } from './answer.ts';
 
 /** Frees the connection of an answer that nobody will read. */
@@ -52,12 +53,12 @@ function closeAll(closers: readonly (() => void)[]): void {
 
 /**
  * Calls `onEnd` when the body of a pipeline's value has been read, cancelled or cut. If there is one to come, the value
- * returned has in its place a copy of the Response, which tells.
+ * returned has in its place a copy of the Response, which tells. With a `lease`, one that is dropped unread ends too.
  */
-export function withBodyEnd<T>(value: T, onEnd: () => void): T {
+export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['lease']): T {
   const { response } = value as Answer;
   const { body } = response;
-  if (body === null || response.bodyUsed) {
+  if (body === null || response.bodyUsed || body.locked) {
     onEnd();
     return value;
   }
@@ -82,5 +83,9 @@ export function withBodyEnd<T>(value: T, onEnd: () => void): T {
   for (const [name, fact] of Object.entries({ headers, url, redirected, type })) {
     Object.defineProperty(copy, name, { value: fact });
   }
-  return new Answer(copy, (value as Answer).value) as T;
+  const answer = new Answer(copy, (value as Answer).value);
+  lease?.(answer, () => {
+    reader.cancel().catch(() => {});
+  });
+  return answer as T;
 }

@@ -15,7 +15,7 @@ export interface BulkheadHooks {
   /** A call has begun to wait. */
   onQueued?(running: number, queued: number): void;
   /** Keeps the slot for as long as `value` streams, and returns what to hand out in its place. */
-  holdFor?<T>(value: T, release: () => void): T;
+  holdFor?<T>(value: T, release: () => void, context: CallContext): T;
 }
 
 /** A call that waits for a slot: exactly one of the two is called, once. */
@@ -89,7 +89,9 @@ export class Bulkhead extends Layer {
       letGo();
       throw error;
     }
-    if (this.#limits.slot === 'body' && this.#hooks.holdFor !== undefined) return this.#hooks.holdFor(value, letGo);
+    if (this.#limits.slot === 'body' && this.#hooks.holdFor !== undefined) {
+      return this.#hooks.holdFor(value, letGo, context);
+    }
     letGo();
     return value;
   }
