@@ -48,7 +48,13 @@ export class BodyLeases {
 }
 
 function closeAll(closers: readonly (() => void)[]): void {
-  for (const close of closers) close();
+  for (const close of closers) {
+    try {
+      close();
+    } catch {
+      // workerd collects outside of any request, where a request's timer must not be touched: it ends with the request.
+    }
+  }
 }
 
 /**
@@ -63,8 +69,13 @@ export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['leas
     return value;
   }
   const reader = body.getReader();
+  let ended = false;
+  const end = (): void => {
+    if (!ended) onEnd();
+    ended = true;
+  };
   // Settles when the last byte was read, on a cancel, and on a cut or an abort, also while nobody is reading.
-  reader.closed.then(onEnd, onEnd);
+  reader.closed.then(end, end);
   const reported = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -85,6 +96,8 @@ export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['leas
   }
   const answer = new Answer(copy, (value as Answer).value);
   lease?.(answer, () => {
+    // Not left to the reader to tell: on Workers its request, and with it the stream, may be gone.
+    end();
     reader.cancel().catch(() => {});
   });
   return answer as T;
