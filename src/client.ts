@@ -22,6 +22,7 @@ import { describeRequest, type PreparedRequest, prepareRequest } from './http/re
 import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { CallContext, type Layer, raced } from './layer.ts';
+import { Unanswered } from './model/unanswered.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Deadline } from './policies/deadline.ts';
 import { Retry } from './policies/retry.ts';
@@ -74,6 +75,7 @@ export function createClient(options?: ClientOptions): Client {
   const leases = new BodyLeases();
   const send = raced(sender(settings.fetch));
   const running = new Map<Scope, Dependency>();
+  const unanswered = new Unanswered<Scope>();
   let closing: Promise<void> | undefined;
   let onDrained: (() => void) | undefined;
 
@@ -122,24 +124,34 @@ export function createClient(options?: ClientOptions): Client {
     const call = new Call(request, limits, readsBody);
     const scope = new Scope();
     if (signal !== undefined) call.finally(follow(signal, () => scope.abort(signal.reason)));
-    const deadlineAt = clock.now() + keepDeadline(init?.deadline, scope, call, dependency);
+    const now = clock.now();
+    const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency);
     if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
 
     const context = new CallContext(scope, { call, lease: leases.hold }, 1, deadlineAt);
     let answer: Answer | undefined;
     running.set(scope, dependency);
     dependency.active += 1;
+    unanswered.add(scope, Math.min(deadlineAt, now + limits.deadlineMs));
+    for (let lost = unanswered.takeLost(now); lost !== undefined; lost = unanswered.takeLost(now)) leave(lost);
     try {
       answer = await layersFor(dependency, limits).around(send, context);
       if (readsBody && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
       return answer;
     } finally {
-      dependency.active -= 1;
-      running.delete(scope);
-      if (running.size === 0) onDrained?.();
+      unanswered.delete(scope);
+      leave(scope);
       // The caller's signal, and whatever the request hangs on, matter until the body has been read.
       context.closeAfter(answer, () => call.end());
     }
+  }
+
+  function leave(scope: Scope): void {
+    const dependency = running.get(scope);
+    if (dependency === undefined) return;
+    dependency.active -= 1;
+    running.delete(scope);
+    if (running.size === 0) onDrained?.();
   }
 
   /** Overrides get layers of their own around the dependency's state; everybody else shares them. */
@@ -156,8 +168,10 @@ export function createClient(options?: ClientOptions): Client {
     const drained = new Promise<void>((resolve) => {
       onDrained = resolve;
     });
-    const cancel = clock.schedule(drainMs, () => {
+    let cancel = clock.schedule(drainMs, () => {
       for (const [scope, { key }] of running) scope.abort(new ClosedError({ dependency: key }));
+      // Whoever can still be told is gone in a moment; who can't be (see Unanswered) is not waited for.
+      if (onDrained !== undefined) cancel = clock.schedule(FAREWELL_MS, onDrained);
     });
     await drained;
     cancel();
@@ -186,6 +200,9 @@ export function createClient(options?: ClientOptions): Client {
     [Symbol.asyncDispose]: () => close(),
   };
 }
+
+// How long close() waits for calls that it has aborted: they settle within a few turns of the event loop, or never.
+const FAREWELL_MS = 100;
 
 /** Where a request's state is kept. */
 function dependencyOf(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {

@@ -1,6 +1,7 @@
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
 import { type CallContext, Layer, type Next } from '../layer.ts';
 import { joinQueue, leaveQueue, noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
+import { Unanswered } from '../model/unanswered.ts';
 import {
   type BulkheadLimits,
   type BulkheadOptions,
@@ -18,8 +19,16 @@ export interface BulkheadHooks {
   holdFor?<T>(value: T, release: () => void, context: CallContext): T;
 }
 
+/** What a call holds while it runs. */
+interface Slot {
+  readonly deadlineAt: number;
+  /** The call itself, and what it has abandoned; 0 once the slot is given back. */
+  holders: number;
+}
+
 /** A call that waits for a slot: exactly one of the two is called, once. */
 interface Waiter {
+  readonly slot: Slot;
   grant(): void;
   refuse(error: unknown): void;
 }
@@ -34,6 +43,7 @@ export class Bulkhead extends Layer {
   readonly #tools: Tools;
   readonly #hooks: BulkheadHooks;
   readonly #permits: Permits<Waiter> = noPermits();
+  readonly #unanswered = new Unanswered<Slot>();
   readonly #idle: (() => void)[] = [];
   #closed = false;
 
@@ -70,15 +80,13 @@ export class Bulkhead extends Layer {
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
     if (this.#closed) throw new ClosedError({ dependency: this.#tools.name });
     if (context.scope.aborted) throw context.scope.reason;
-    if (!takeSlot(this.#permits, this.#limits.maxConcurrent)) await this.#waitForSlot(context);
+    const slot: Slot = { deadlineAt: context.deadlineAt, holders: 1 };
+    if (this.#take()) this.#unanswered.add(slot, slot.deadlineAt);
+    else await this.#waitForSlot(slot, context);
     // The slot goes back when the call has settled, and whatever it has abandoned has settled too.
-    let holders = 1;
-    const letGo = (): void => {
-      holders -= 1;
-      if (holders === 0) this.#release();
-    };
+    const letGo = (): void => this.#letGo(slot);
     const watched = context.watching((work) => {
-      holders += 1;
+      slot.holders += 1;
       work.then(letGo, letGo);
       context.onAbandon?.(work);
     });
@@ -88,6 +96,8 @@ export class Bulkhead extends Layer {
     } catch (error) {
       letGo();
       throw error;
+    } finally {
+      this.#unanswered.delete(slot);
     }
     if (this.#limits.slot === 'body' && this.#hooks.holdFor !== undefined) {
       return this.#hooks.holdFor(value, letGo, context);
@@ -96,13 +106,23 @@ export class Bulkhead extends Layer {
     return value;
   }
 
-  async #waitForSlot({ scope }: CallContext): Promise<void> {
+  #take(): boolean {
+    if (takeSlot(this.#permits, this.#limits.maxConcurrent)) return true;
+    const now = this.#tools.clock.now();
+    for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now)) {
+      lost.holders = 1;
+      this.#letGo(lost);
+    }
+    return takeSlot(this.#permits, this.#limits.maxConcurrent);
+  }
+
+  async #waitForSlot(slot: Slot, { scope }: CallContext): Promise<void> {
     const permits = this.#permits;
     const { maxQueued, queueTimeoutMs } = this.#limits;
     const { clock, name } = this.#tools;
     let waiter: Waiter | undefined;
     const granted = new Promise<void>((grant, refuse) => {
-      waiter = { grant, refuse };
+      waiter = { slot, grant, refuse };
     });
     const place = joinQueue(permits, waiter as Waiter, maxQueued);
     if (place === undefined) throw new BulkheadFullError(permits.running, permits.queued, { dependency: name });
@@ -125,9 +145,15 @@ export class Bulkhead extends Layer {
     }
   }
 
-  #release(): void {
+  #letGo(slot: Slot): void {
+    // Already given back: a lost call was found after all.
+    if (slot.holders === 0) return;
+    slot.holders -= 1;
+    if (slot.holders > 0) return;
     const waiter = passOn(this.#permits);
-    if (waiter !== undefined) waiter.grant();
-    else if (this.#permits.running === 0) for (const done of this.#idle.splice(0)) done();
+    if (waiter !== undefined) {
+      this.#unanswered.add(waiter.slot, waiter.slot.deadlineAt);
+      waiter.grant();
+    } else if (this.#permits.running === 0) for (const done of this.#idle.splice(0)) done();
   }
 }
