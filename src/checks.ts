@@ -72,15 +72,16 @@ export function checkKeys(path: string, options: unknown, known: readonly string
 
 /** A value as it may stand in an error message: short, and never throwing. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 50 ? `${value.slice(0, 50)}…` : value);
   if (typeof value === 'function') return 'a function';
-  if (typeof value !== 'object' || value === null) return String(value);
-  return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  const text = String(value);
+  const short = text.length > 50 ? `${text.slice(0, 50)}…` : text;
+  return typeof value === 'string' ? JSON.stringify(short) : short;
 }
 
 function describe({ least, above, most, integer, infinite }: NumberRule): string {
   const kind = integer === true ? 'an integer' : 'a number';
   const low = least === undefined ? `above ${above}` : `of at least ${least}`;
-  const high = most === undefined ? '' : ` and at most ${most}`;
+  const high = most === undefined || most === Infinity ? '' : ` and at most ${most}`;
   return `${kind} ${low}${high}${infinite === true ? ' or Infinity' : ''}`;
 }

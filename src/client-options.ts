@@ -164,9 +164,9 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
       attemptTimeoutMs: checkLimit('attemptTimeoutMs', options.attemptTimeoutMs, 10_000),
       retry: retry === false ? false : resolveHttpRetry(retry),
     },
-    bulkhead,
-    breaker,
-    retry,
+    bulkhead: copy(bulkhead),
+    breaker: copy(breaker),
+    retry: copy(retry),
     isolateBy: checkFunction('isolateBy', options.isolateBy, undefined),
     maxDependencies: checkNumber('maxDependencies', options.maxDependencies, 1_000, COUNT),
     fetch: checkFunction('fetch', options.fetch, undefined),
@@ -202,28 +202,33 @@ function resolveCallRetry(
   if (wanted === false) return false;
   // The budget is the dependency's: a call can't have its own.
   checkKeys('init.retry', wanted, CALL_RETRY_KEYS);
-  return resolveHttpRetry(ofClient === false ? wanted : { ...ofClient, ...wanted });
+  return resolveHttpRetry(ofClient === false ? wanted : { ...ofClient, ...wanted }, 'init.retry');
 }
 
-function resolveHttpRetry(options: HttpRetryOptions): HttpRetryLimits {
-  checkKeys('retry', options, [...CALL_RETRY_KEYS, 'budget']);
+function resolveHttpRetry(options: HttpRetryOptions, path = 'retry'): HttpRetryLimits {
+  checkKeys(path, options, [...CALL_RETRY_KEYS, 'budget']);
   if (options.budget !== undefined && options.budget !== false) resolveRetryBudget(options.budget);
-  const methods = checkList('retry.methods', options.methods, IDEMPOTENT_METHODS, 'string');
+  const methods = checkList(`${path}.methods`, options.methods, IDEMPOTENT_METHODS, 'string');
   return {
-    ...resolveRetry(options),
+    ...resolveRetry(options, path),
     methods: new Set(methods.map((method) => method.toUpperCase())),
-    statusCodes: new Set(checkList('retry.statusCodes', options.statusCodes, RETRYABLE_STATUS, 'number')),
-    shouldRetry: checkFunction('retry.shouldRetry', options.shouldRetry, undefined),
+    statusCodes: new Set(checkList(`${path}.statusCodes`, options.statusCodes, RETRYABLE_STATUS, 'number')),
+    shouldRetry: checkFunction(`${path}.shouldRetry`, options.shouldRetry, undefined),
   };
+}
+
+/** Options are read when a dependency is first called; what becomes of the caller's object until then is not ours. */
+function copy<O>(options: O): O {
+  if (Array.isArray(options)) return options.map(copy) as O;
+  if (typeof options !== 'object' || options === null) return options;
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, copy(value)])) as O;
 }
 
 function checkList<V>(path: string, value: unknown, fallback: readonly V[], type: string): readonly V[] {
   if (value === undefined) return fallback;
-  const wrong = Array.isArray(value) ? value.find((each) => typeof each !== type) : value;
-  if (!Array.isArray(value) || wrong !== undefined) {
-    throw new TypeError(`${path} must be an array of ${type}s, got ${show(wrong)}`);
-  }
-  return value;
+  const wrong = Array.isArray(value) ? value.findIndex((each) => typeof each !== type) : -1;
+  if (Array.isArray(value) && wrong < 0) return value;
+  throw new TypeError(`${path} must be an array of ${type}s, got ${show(Array.isArray(value) ? value[wrong] : value)}`);
 }
 
 /** `false`, like `Infinity`, sets no limit. */

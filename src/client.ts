@@ -138,7 +138,13 @@ export function createClient(options?: ClientOptions): Client {
       answer = await layersFor(dependency, limits).around(send, context);
       if (readsBody && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
       return answer;
+    } catch (error) {
+      // Nobody gets the Response: a hook of the user's threw, say.
+      if (answer === undefined && call.answer !== undefined) leases.discard(call.answer);
+      throw error;
     } finally {
+      // What waits for the body's end below must not be what keeps it.
+      call.answer = undefined;
       unanswered.delete(scope);
       leave(scope);
       // The caller's signal, and whatever the request hangs on, matter until the body has been read.
@@ -185,9 +191,10 @@ export function createClient(options?: ClientOptions): Client {
   }
 
   return {
-    fetch: async (input, init) => (await run(input, init, false)).response,
+    // A null init is none, as for fetch itself.
+    fetch: async (input, init) => (await run(input, init ?? undefined, false)).response,
     json: async <T>(input: RequestInfo | URL, init?: FetchInit): Promise<Result<T>> => {
-      const { response, value } = await run(input, init, true);
+      const { response, value } = await run(input, init ?? undefined, true);
       return { value: value as T, degraded: false, response };
     },
     snapshot: () => ({

@@ -49,7 +49,8 @@ export const platformClock: Clock = {
     return cancel;
   },
   timeoutSignal(delayMs) {
-    if (delayMs <= LONGEST_TIMER_MS) return AbortSignal.timeout(delayMs);
+    // Whole milliseconds: Node refuses others.
+    if (delayMs <= LONGEST_TIMER_MS) return AbortSignal.timeout(Math.ceil(delayMs));
     const controller = new AbortController();
     const expire = (): void => controller.abort(new DOMException('The operation timed out.', 'TimeoutError'));
     platformClock.schedule(delayMs, expire).unref?.();

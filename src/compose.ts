@@ -49,6 +49,7 @@ class Foreign extends Layer {
     return this.#policy.execute(
       async ({ signal, attempt }) => {
         const inside = context.forAttempt(attempt).within(new Scope(context.scope));
+        if (signal.aborted) inside.scope.abort(signal.reason);
         const unfollow = follow(signal, () => inside.scope.abort(signal.reason));
         try {
           return await next(inside);

@@ -22,8 +22,8 @@ export class Dependency {
   lastFailure: LastFailure | null = null;
   /** Calls under way. */
   active = 0;
-  /** Whether it was called since the registry last looked for an idle one. */
-  recent = true;
+  /** Whether it was called again since the registry last looked for an idle one. */
+  recent = false;
 
   constructor(key: string, settings: ClientSettings, events: Emitter<SteadEvent>) {
     const { bulkhead, breaker, retry } = settings;

@@ -174,10 +174,7 @@ export function resolveBreaker<R>(options: BreakerOptions<R> = {}): BreakerLimit
     'classify',
     ...TOOL_KEYS,
   ]);
-  const resetTimeoutMs = checkNumber('breaker.resetTimeoutMs', options.resetTimeoutMs, 10_000, {
-    ...DELAY_MS,
-    above: 0,
-  });
+  const resetTimeoutMs = checkNumber('breaker.resetTimeoutMs', options.resetTimeoutMs, 10_000, { above: 0 });
   const longestMs = Math.max(120_000, resetTimeoutMs);
   return {
     failureThreshold: checkNumber('breaker.failureThreshold', options.failureThreshold, 5, COUNT),
@@ -228,26 +225,26 @@ function resolveWindow(options: WindowOptions): WindowLimits {
   };
 }
 
-export function resolveRetry(options: BackoffOptions): RetryLimits {
+export function resolveRetry(options: BackoffOptions, path = 'retry'): RetryLimits {
   return {
-    maxAttempts: checkNumber('retry.maxAttempts', options.maxAttempts, 3, COUNT),
-    initialDelayMs: checkNumber('retry.initialDelayMs', options.initialDelayMs, 100, DELAY_MS),
-    multiplier: checkNumber('retry.multiplier', options.multiplier, 2, { least: 1 }),
-    maxDelayMs: checkNumber('retry.maxDelayMs', options.maxDelayMs, 5_000, DELAY_MS),
-    jitter: checkJitter(options.jitter),
-    maxRetryAfterMs: checkNumber('retry.maxRetryAfterMs', options.maxRetryAfterMs, 30_000, {
+    maxAttempts: checkNumber(`${path}.maxAttempts`, options.maxAttempts, 3, COUNT),
+    initialDelayMs: checkNumber(`${path}.initialDelayMs`, options.initialDelayMs, 100, DELAY_MS),
+    multiplier: checkNumber(`${path}.multiplier`, options.multiplier, 2, { least: 1 }),
+    maxDelayMs: checkNumber(`${path}.maxDelayMs`, options.maxDelayMs, 5_000, DELAY_MS),
+    jitter: checkJitter(`${path}.jitter`, options.jitter),
+    maxRetryAfterMs: checkNumber(`${path}.maxRetryAfterMs`, options.maxRetryAfterMs, 30_000, {
       least: 0,
       infinite: true,
     }),
   };
 }
 
-function checkJitter(jitter: unknown): Jitter {
+function checkJitter(path: string, jitter: unknown): Jitter {
   if (typeof jitter !== 'number') {
     if (jitter === undefined || jitter === 'full' || jitter === 'decorrelated') return jitter ?? 'full';
-    throw new TypeError(`retry.jitter must be "full", "decorrelated" or a number in [0, 1], got ${show(jitter)}`);
+    throw new TypeError(`${path} must be "full", "decorrelated" or a number in [0, 1], got ${show(jitter)}`);
   }
-  if (Number.isNaN(jitter)) throw new RangeError('retry.jitter must be a number in [0, 1], got NaN');
+  if (Number.isNaN(jitter)) throw new RangeError(`${path} must be a number in [0, 1], got NaN`);
   return Math.min(1, Math.max(0, jitter));
 }
 

@@ -2,6 +2,7 @@ import type { CallLimits } from '../client-options.ts';
 import type { FailureKind } from '../events.ts';
 import type { CallContext } from '../layer.ts';
 import type { Outcome } from '../model/outcome.ts';
+import type { Answer } from './answer.ts';
 import type { PreparedRequest } from './request.ts';
 
 /** One use of our fetch: the request, its limits, and what has become of it so far. */
@@ -15,6 +16,8 @@ export class Call {
   outcome: Outcome = 'ignored';
   status: number | undefined;
   failure: FailureKind | undefined;
+  /** What the last attempt that was answered was given. */
+  answer: Answer | undefined;
   /** Whether the attempt under way has its headers. */
   hasHeaders = false;
   readonly #cleanUps: (() => void)[] = [];

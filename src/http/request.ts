@@ -32,7 +32,7 @@ export function prepareRequest(
   const request = asRequest(input);
   const href = request === undefined ? String(input) : request.url;
   const url = parseUrl(href, resolvesRelative);
-  if (url !== undefined) refuseInvalid(request, url, init, signal);
+  refuseInvalid(request, url ?? new URL(href, NOWHERE), init, signal);
   return {
     input,
     init,
@@ -53,7 +53,7 @@ export function mayRepeat(request: PreparedRequest, methods: ReadonlySet<string>
 export function describeRequest({ input, init, method, url }: PreparedRequest): Request {
   const request = asRequest(input);
   const headers = init.headers ?? request?.headers;
-  return new Request(url ?? String(input), headers === undefined ? { method } : { method, headers });
+  return new Request(url ?? new URL(String(input), NOWHERE), headers === undefined ? { method } : { method, headers });
 }
 
 /** What one attempt hands to the inner fetch. */
@@ -87,11 +87,15 @@ function asRequest(input: RequestInfo | URL): Request | undefined {
   return typeof input === 'object' && 'url' in input ? input : undefined;
 }
 
+// Stands in for the origin of a relative URL where only the user's own fetch knows it (RFC 2606: it is nobody's).
+const NOWHERE = 'https://relative.invalid';
+
 function parseUrl(href: string, resolvesRelative: boolean): URL | undefined {
   try {
     return new URL(href);
   } catch {
-    if (resolvesRelative) return undefined;
+    // With a scheme it is no relative URL, but a broken one.
+    if (resolvesRelative && !/^[a-z][a-z\d+.-]*:/i.test(href)) return undefined;
     // Relative to the page where there is one; elsewhere the platform's own error.
     return new URL(new Request(href).url);
   }
@@ -108,14 +112,26 @@ function refuseInvalid(
   signal: AbortSignal | null | undefined,
 ): void {
   const { body, ...rest } = init;
+  const method = init.method ?? request?.method ?? 'GET';
+  const hasBody = body !== undefined && body !== null;
+  if (request !== undefined && !hasBody && isUnusable(request, method)) new Request(request, { method });
   const suspicious =
     url.username !== '' || url.password !== '' || (signal !== undefined && signal !== null && !isSignal(signal));
-  if (request?.bodyUsed === true && body === undefined) new Request(request);
-  if (!suspicious && !hasKeys(rest) && (body === undefined || body === null)) return;
+  if (!suspicious && !hasBody && !hasKeys(rest)) return;
   const probe: RequestInit = suspicious ? { ...rest, signal: signal ?? null } : rest;
-  const method = init.method ?? request?.method ?? 'GET';
-  // An empty string stands in for the body: what matters is whether there may be one.
-  new Request(url, { ...probe, method, ...(body === undefined || body === null ? {} : { body: '' }) });
+  new Request(url, { ...probe, method, ...(hasBody ? { body: standIn(body) } : {}) });
+}
+
+/** Whether no Request can be made of it, with the body it has. Making one of any other would take the body away. */
+function isUnusable({ body, bodyUsed }: Request, method: string): boolean {
+  if (bodyUsed || body?.locked === true) return true;
+  return body !== undefined && body !== null && /^(get|head)$/i.test(method);
+}
+
+/** What the platform can judge in place of a body: whether there may be one, and whether a stream is asked for rightly. */
+function standIn(body: BodyInit): BodyInit {
+  if (!(body instanceof ReadableStream)) return '';
+  return body.locked ? body : new ReadableStream();
 }
 
 function isSignal(signal: AbortSignal): boolean {

@@ -18,7 +18,8 @@ export function sender(given: ClientOptions['fetch']): (context: CallContext) =>
       throw context.scope.reason;
     }
     call.hasHeaders = true;
-    return call.readsBody ? readJson(response, request.method) : new Answer(response);
+    call.answer = call.readsBody ? await readJson(response, request.method) : new Answer(response);
+    return call.answer;
   };
 }
 

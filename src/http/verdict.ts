@@ -44,14 +44,11 @@ export function shouldRetry(
   context: CallContext,
   limits: HttpRetryLimits,
 ): boolean {
-  if (!isRetryable(result, attempt, limits)) return false;
-  return mayRepeat(callOf(context).request, limits.methods);
-}
-
-function isRetryable(result: Settled<unknown>, attempt: number, limits: HttpRetryLimits): boolean {
   const seen = httpResult(result);
-  if (limits.shouldRetry !== undefined) return limits.shouldRetry({ ...seen, attempt });
-  return seen.response === undefined || limits.statusCodes.has(seen.response.status);
+  const settled = seen.response !== undefined && !limits.statusCodes.has(seen.response.status);
+  if (settled && limits.shouldRetry === undefined) return false;
+  if (!mayRepeat(callOf(context).request, limits.methods)) return false;
+  return limits.shouldRetry?.({ ...seen, attempt }) ?? true;
 }
 
 /** The least an answer asks us to wait, in ms. Only answers that mean "not now" are listened to. */

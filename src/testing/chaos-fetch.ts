@@ -1,4 +1,4 @@
-import { checkFunction, checkKeys, checkNumber, DELAY_MS } from '../checks.ts';
+import { checkFunction, checkKeys, checkNumber, DELAY_MS, show } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
 import { elapse } from './elapse.ts';
 
@@ -46,8 +46,12 @@ export function chaosFetch(inner: Fetch, options: ChaosOptions = {}): Fetch {
   const statusRate = checkNumber('chaos.statusRate', options.statusRate, 0, share);
   const cutRate = checkNumber('chaos.cutRate', options.cutRate, 0, share);
   const status = checkNumber('chaos.status', options.status, 503, { least: 200, most: 599, integer: true });
-  const leastMs = checkNumber('chaos.latencyMs[0]', options.latencyMs?.[0], 0, DELAY_MS);
-  const mostMs = checkNumber('chaos.latencyMs[1]', options.latencyMs?.[1], leastMs, { least: leastMs });
+  const { latencyMs = [0, 0] } = options;
+  if (!Array.isArray(latencyMs) || latencyMs.length !== 2) {
+    throw new TypeError(`chaos.latencyMs must be a pair of numbers, got ${show(latencyMs)}`);
+  }
+  const leastMs = checkNumber('chaos.latencyMs[0]', latencyMs[0] ?? null, 0, DELAY_MS);
+  const mostMs = checkNumber('chaos.latencyMs[1]', latencyMs[1] ?? null, 0, { least: leastMs });
   const random = checkFunction('chaos.random', options.random, Math.random);
   const clock = options.clock ?? platformClock;
   return async (input, init) => {

@@ -1,3 +1,4 @@
+import { checkNumber, DELAY_MS } from '../checks.ts';
 import type { Cancel, Clock } from '../clock.ts';
 
 interface Timer {
@@ -60,8 +61,11 @@ export class FakeClock implements Clock {
   /**
    * Lets `ms` pass: runs what comes due, in order, each at its time, and lets promises settle before each and at the
    * end. `advance(0)` only lets promises settle.
+   *
+   * @throws RangeError if `ms` is not a number from 0 up: time does not run backwards.
    */
   async advance(ms: number): Promise<void> {
+    checkNumber('FakeClock.advance(ms)', ms ?? null, 0, DELAY_MS);
     const target = this.#now + ms;
     await settle();
     for (let next = this.#timers[0]; next !== undefined && next.at <= target; next = this.#timers[0]) {
@@ -70,7 +74,7 @@ export class FakeClock implements Clock {
       next.callback();
       await settle();
     }
-    this.#now = target;
+    this.#now = Math.max(this.#now, target);
   }
 
   /** Sets the wall clock forward, or back, as an operator or NTP does. The monotonic clock and timers don't notice. */

@@ -1,3 +1,9 @@
 export { type ChaosOptions, chaosFetch } from './chaos-fetch.ts';
-export { FakeClock } from './fake-clock.ts';
-export { type ScriptedFetch, type ScriptStep, scriptedFetch } from './scripted-fetch.ts';
+export { FakeClock, type FakeClockOptions } from './fake-clock.ts';
+export {
+  type ScriptedAnswer,
+  type ScriptedFetch,
+  type ScriptedRequest,
+  type ScriptStep,
+  scriptedFetch,
+} from './scripted-fetch.ts';

@@ -11,7 +11,7 @@ export interface ScriptedAnswer {
   /** Milliseconds until the headers arrive. Default 0. */
   readonly delayMs?: number;
   /** What becomes of the body after what `body` gives: it ends, breaks off, or never ends. Default `"end"`. */
-  readonly then?: 'end' | 'break' | 'hang';
+  readonly after?: 'end' | 'break' | 'hang';
 }
 
 /** What a {@link scriptedFetch} was asked. */
@@ -61,7 +61,7 @@ export function scriptedFetch(script: readonly ScriptStep[], options: { readonly
     requests.push(request);
     request.signal?.throwIfAborted();
     let step = script[request.number - 1] ?? last ?? 'hang';
-    while (typeof step === 'function') step = await step(request);
+    while (typeof step === 'function') step = await Promise.race([step(request), aborted(request.signal, clock)]);
     return answer(step, request.signal, clock);
   }
   return Object.defineProperties(fetch, {
@@ -89,10 +89,10 @@ async function answer(
 ): Promise<Response> {
   if (step instanceof Error) throw step;
   if (step instanceof Response) return step.clone();
-  const { status = 200, headers, body, delayMs = 0, then = 'end' } = inDetail(step);
+  const { status = 200, headers, body, delayMs = 0, after = 'end' } = inDetail(step);
   if (delayMs > 0) await elapse(delayMs, signal, clock);
   const given = body === undefined && ![101, 204, 205, 304].includes(status) ? '' : (body ?? null);
-  const content = then === 'end' ? given : unfinished(given, then, signal);
+  const content = after === 'end' ? given : unfinished(given, after, signal);
   return new Response(content, headers === undefined ? { status } : { status, headers });
 }
 
@@ -101,15 +101,23 @@ function inDetail(step: number | 'hang' | ScriptedAnswer): ScriptedAnswer {
   return typeof step === 'number' ? { status: step } : step;
 }
 
-/** A body that gives `start` and then breaks off, or goes silent until the signal ends it. */
-function unfinished(start: BodyInit | null, then: 'break' | 'hang', signal: AbortSignal | undefined): ReadableStream {
+/** Rejects when the signal aborts, with its reason. */
+function aborted(signal: AbortSignal | undefined, clock: Clock): Promise<never> {
+  return elapse(Infinity, signal, clock) as Promise<never>;
+}
+
+/** A body that gives `start` and then breaks off, or goes silent; the signal ends it, whether or not anybody reads. */
+function unfinished(start: BodyInit | null, after: 'break' | 'hang', signal: AbortSignal | undefined): ReadableStream {
   const source = new Response(start).body?.getReader();
   return new ReadableStream({
+    start(controller) {
+      signal?.addEventListener('abort', () => controller.error(signal.reason), { once: true });
+    },
     async pull(controller) {
       const chunk = await source?.read();
-      if (chunk?.value !== undefined) return controller.enqueue(chunk.value);
-      if (then === 'break') return controller.error(new TypeError('terminated'));
-      await elapse(Infinity, signal, platformClock);
+      if (chunk?.value !== undefined) controller.enqueue(chunk.value);
+      else if (after === 'break') controller.error(new TypeError('terminated'));
+      else await new Promise<never>(() => {});
     },
   });
 }
