@@ -1,0 +1,75 @@
+import { type Client, type ClientOptions, createClient, type SteadEvent } from '../../src/index.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { type ScriptedFetch, type ScriptStep, scriptedFetch } from '../../src/testing/scripted-fetch.ts';
+
+export const origin = 'https://users.test';
+export const url = `${origin}/u/1`;
+
+/** A client between a script and those who watch it; with a `random` of 0, waits are as long as their formula says. */
+export interface Bench {
+  readonly clock: FakeClock;
+  readonly upstream: ScriptedFetch;
+  readonly client: Client;
+  readonly events: readonly SteadEvent[];
+}
+
+export function clientBench(script: readonly ScriptStep[], options: ClientOptions = {}): Bench {
+  const clock = new FakeClock();
+  const upstream = scriptedFetch(script, { clock });
+  const client = createClient({ clock, random: () => 0, fetch: upstream, ...options });
+  const events: SteadEvent[] = [];
+  client.subscribe((event) => events.push(event));
+  return { clock, upstream, client, events };
+}
+
+/** A call as it stands: what its caller has been given so far. */
+export interface Watched<T> {
+  readonly state: 'pending' | 'resolved' | 'rejected';
+  readonly value?: T;
+  readonly error?: unknown;
+}
+
+export function watch<T>(call: Promise<T>): Watched<T> {
+  const watched: { state: Watched<T>['state']; value?: T; error?: unknown } = { state: 'pending' };
+  call.then(
+    (value) => Object.assign(watched, { state: 'resolved', value }),
+    (error: unknown) => Object.assign(watched, { state: 'rejected', error }),
+  );
+  return watched;
+}
+
+export async function errorOf(call: Promise<unknown>): Promise<unknown> {
+  try {
+    await call;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('The call did not reject');
+}
+
+/** Events of one type, without the fields that only say where and when. */
+export function facts<T extends SteadEvent['type']>(
+  events: readonly SteadEvent[],
+  type: T,
+): readonly Omit<Extract<SteadEvent, { type: T }>, 'type' | 'dependency' | 'at'>[] {
+  return events
+    .filter((event): event is Extract<SteadEvent, { type: T }> => event.type === type)
+    .map(({ type: _type, dependency: _dependency, at: _at, ...rest }) => rest);
+}
+
+/** A Response whose body tells whether it was cancelled. */
+export function cancellable(init: ResponseInit = {}): { response: Response; cancelled: () => boolean } {
+  let cancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new TextEncoder().encode('text')),
+    cancel() {
+      cancelled = true;
+    },
+  });
+  return { response: new Response(body, init), cancelled: () => cancelled };
+}
+
+/** An answer whose body gives its start, and then breaks off or goes silent. */
+export function unfinished(body: string, end: 'break' | 'hang'): ScriptStep {
+  return { body, after: end };
+}

@@ -1,0 +1,39 @@
+import { type ClientOptions, createClient, type FetchInit, SteadfetchError } from '../../src/index.ts';
+
+const oneSlot: ClientOptions = { bulkhead: { maxConcurrent: 1, maxQueued: 2 }, breaker: false, retry: false };
+
+// Where Workers keep what outlives a request: at module scope, where they may start no timer and draw no random number.
+const clients = {
+  patient: createClient(oneSlot),
+  hasty: createClient({ ...oneSlot, bulkhead: { maxConcurrent: 1, maxQueued: 2, queueTimeoutMs: 200 } }),
+};
+
+/** What a request of this Worker is to do, as the query says it. */
+const actions = {
+  async call(client: (typeof clients)['patient'], query: URLSearchParams): Promise<unknown> {
+    const init: FetchInit = { deadlineMs: Number(query.get('deadlineMs')) };
+    const call = client.json(query.get('url') ?? '', init).then(({ value }) => value, codeOf);
+    return query.has('leave') ? 'left' : call;
+  },
+  async snapshot(client: (typeof clients)['patient']): Promise<unknown> {
+    return Object.values(client.snapshot().dependencies)[0] ?? null;
+  },
+  async close(client: (typeof clients)['patient'], query: URLSearchParams): Promise<unknown> {
+    await client.close({ drainMs: Number(query.get('drainMs')) });
+    return 'closed';
+  },
+};
+
+/** The Worker: `/patient/call?url=…&deadlineMs=…`, `/hasty/snapshot`, `/patient/close?drainMs=…`. */
+export default {
+  async fetch(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    const [, client, action] = pathname.split('/');
+    const act = actions[action as keyof typeof actions];
+    return Response.json(await act(clients[client as keyof typeof clients], searchParams));
+  },
+};
+
+function codeOf(error: unknown): string {
+  return error instanceof SteadfetchError ? error.code : String(error);
+}

@@ -1,0 +1,229 @@
+import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+import { buildSync } from 'esbuild';
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
+import { expect, test as plainTest } from 'vitest';
+
+import { type Scenario, scenario } from './support/scenario.ts';
+
+/** A Worker in a fresh isolate, as its users reach it. */
+interface Worker {
+  /** Sends a call through the Worker, and tells what came of it. */
+  call(url: string, options?: CallOptions): Promise<unknown>;
+  /** The same, by a user who resets the connection when told to. */
+  callAndLeave(url: string, options: CallOptions): () => void;
+  /** Resolves when a call holds the slot. */
+  holds(): Promise<void>;
+  /** Resolves when another waits for it. */
+  queued(): Promise<void>;
+  state(client?: string): Promise<unknown>;
+  close(drainMs: number): Promise<unknown>;
+  /** What the runtime had to say. */
+  readonly complaints: readonly string[];
+}
+
+interface CallOptions {
+  readonly client?: string;
+  readonly deadlineMs?: number;
+  readonly leave?: boolean;
+}
+
+const patienceMs = 8_000;
+
+const [bundle] = buildSync({
+  entryPoints: [fileURLToPath(new URL('support/queue-worker.ts', import.meta.url))],
+  bundle: true,
+  write: false,
+  format: 'esm',
+  target: 'es2022',
+}).outputFiles;
+
+const test = plainTest.extend<{ worker: Worker }>({
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads the names out of the pattern
+  worker: async ({}, use) => {
+    const complaints: string[] = [];
+    const miniflare = new Miniflare(
+      convertV4MiniflareOptions({
+        cf: false,
+        host: '127.0.0.1',
+        modules: true,
+        script: bundle?.text ?? '',
+        compatibilityDate: '2026-11-01',
+        // Straight to the Worker: a proxy in front would keep its requests alive.
+        unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+        handleStructuredLogs: ({ level, message }) => complaints.push(`${level}: ${message}`),
+      }),
+    );
+    await miniflare.ready;
+    await use(workerAt(await miniflare.unsafeGetDirectURL(), complaints));
+    await miniflare.dispose();
+  },
+});
+
+function workerAt(base: URL, complaints: readonly string[]): Worker {
+  const ask = async (path: string): Promise<unknown> => {
+    const response = await fetch(new URL(path, base), { signal: AbortSignal.timeout(patienceMs) });
+    const text = await response.text();
+    return response.ok ? JSON.parse(text) : `${response.status} ${text}`;
+  };
+  const pathOf = (url: string, { client = 'patient', deadlineMs = patienceMs, leave = false }: CallOptions): string =>
+    `/${client}/call?${new URLSearchParams({ url, deadlineMs: String(deadlineMs), ...(leave ? { leave: '' } : {}) })}`;
+  const state: Worker['state'] = (client = 'patient') => ask(`/${client}/snapshot`);
+  return {
+    complaints,
+    state,
+    call: (url, options = {}) => ask(pathOf(url, options)),
+    callAndLeave(url, options) {
+      const socket = connect(Number(base.port), base.hostname);
+      socket.write(`GET ${pathOf(url, options)} HTTP/1.1\r\nhost: worker\r\n\r\n`);
+      return () => void socket.resetAndDestroy();
+    },
+    holds: async () => {
+      await expect.poll(() => state(), { interval: 10 }).toMatchObject({ running: 1 });
+    },
+    queued: async () => {
+      await expect.poll(() => state(), { interval: 10 }).toMatchObject({ running: 1, queued: 1 });
+    },
+    close: (drainMs) => ask(`/patient/close?drainMs=${drainMs}`),
+  };
+}
+
+const idle = { running: 0, queued: 0 };
+
+test('createClient() at module scope is allowed, and serves a request', async ({ worker }) => {
+  expect(await worker.call(scenario('ok').url)).toEqual({ ok: true });
+  expect(await worker.state()).toMatchObject(idle);
+  expect(worker.complaints).toEqual([]);
+});
+
+const endings = [
+  { ending: 'is answered', script: 'slow-body;everyMs=150', deadlineMs: patienceMs, gives: { ok: true } },
+  { ending: 'fails', script: 'slow-body;everyMs=150', deadlineMs: 1_000, gives: 'DEADLINE_EXCEEDED' },
+];
+
+test.for(endings)(
+  'client hands the slot of a request that $ending to one that waits in another',
+  { timeout: 20_000 },
+  async ({ script, deadlineMs, gives }, { worker }) => {
+    const held = scenario(script);
+    const holding = worker.call(held.url, { deadlineMs });
+    await held.arrived(1);
+    const waiting = [worker.call(scenario('ok').url)];
+    await worker.queued();
+    waiting.push(worker.call(scenario('503').url));
+    expect(await holding).toEqual(gives);
+    expect(await Promise.all(waiting)).toEqual([{ ok: true }, 'HTTP']);
+    expect(await worker.state()).toMatchObject(idle);
+    expect(worker.complaints).toEqual([]);
+  },
+);
+
+const waits = [
+  { wait: 'its deadline', client: 'patient', deadlineMs: 200, gives: 'DEADLINE_EXCEEDED' },
+  { wait: 'queueTimeoutMs', client: 'hasty', deadlineMs: patienceMs, gives: 'QUEUE_TIMEOUT' },
+];
+
+test.for(waits)(
+  'client lets a request go when $wait is over, while another holds the slot',
+  { timeout: 20_000 },
+  async ({ client, deadlineMs, gives }, { worker }) => {
+    const held = scenario('hang');
+    const holding = worker.call(held.url, { client, deadlineMs: 1_500 });
+    await held.arrived(1);
+    expect(await worker.call(scenario('ok').url, { client, deadlineMs })).toBe(gives);
+    expect(await worker.state(client)).toMatchObject({ running: 1, queued: 0 });
+    expect(await holding).toBe('DEADLINE_EXCEEDED');
+    expect(await worker.call(scenario('ok').url, { client })).toEqual({ ok: true });
+    expect(await worker.state(client)).toMatchObject(idle);
+    expect(worker.complaints).toEqual([]);
+  },
+);
+
+test('client.close() in one request ends those that wait and run in others', { timeout: 20_000 }, async ({
+  worker,
+}) => {
+  const held = scenario('hang');
+  const holding = worker.call(held.url);
+  await held.arrived(1);
+  const waiting = worker.call(scenario('ok').url);
+  await worker.queued();
+  const closing = worker.close(500);
+  expect(await waiting).toBe('CLOSED');
+  expect(await holding).toBe('CLOSED');
+  expect(await closing).toBe('closed');
+  expect(await worker.call(scenario('ok').url)).toBe('CLOSED');
+  expect(await worker.state()).toMatchObject(idle);
+  expect(worker.complaints).toEqual([]);
+});
+
+test('client.close() lets a request that runs in another finish', { timeout: 20_000 }, async ({ worker }) => {
+  const held = scenario('slow-body;everyMs=100');
+  const holding = worker.call(held.url);
+  await held.arrived(1);
+  expect(await worker.close(patienceMs)).toBe('closed');
+  expect(await holding).toEqual({ ok: true });
+  expect(worker.complaints).toEqual([]);
+});
+
+/** How a request ends before its call does: the runtime then drops what it had begun, and no `finally` of it runs. */
+const departures: readonly {
+  departure: string;
+  depart: (worker: Worker, held: Scenario) => Promise<() => Promise<unknown>>;
+}[] = [
+  {
+    departure: 'whose user has left',
+    depart: async (worker, held) => {
+      const leave = worker.callAndLeave(held.url, { deadlineMs: 1_000 });
+      return () => {
+        leave();
+        return held.closed();
+      };
+    },
+  },
+  {
+    departure: 'that has answered without it',
+    depart: async (worker, held) => {
+      expect(await worker.call(held.url, { deadlineMs: 1_000, leave: true })).toBe('left');
+      return async () => {};
+    },
+  },
+];
+
+test.for(departures)(
+  'client takes the slot back from a request $departure, for the next request after its deadline',
+  { timeout: 20_000 },
+  async ({ depart }, { worker }) => {
+    const leave = await depart(worker, scenario('hang'));
+    await worker.holds();
+    await leave();
+    const next = (): Promise<unknown> => worker.call(scenario('ok').url, { deadlineMs: 200 });
+    await expect.poll(next, { timeout: patienceMs }).toEqual({ ok: true });
+    expect(await worker.state()).toMatchObject(idle);
+  },
+);
+
+test.for(departures)(
+  'client takes the slot back from a request $departure, for one that waits, though no other comes',
+  { timeout: 20_000 },
+  async ({ depart }, { worker }) => {
+    const leave = await depart(worker, scenario('hang'));
+    await worker.holds();
+    const waiting = worker.call(scenario('ok').url);
+    await worker.queued();
+    await leave();
+    expect(await waiting).toEqual({ ok: true });
+    expect(await worker.state()).toMatchObject(idle);
+  },
+);
+
+test.for(departures)(
+  'client.close() does not wait for ever for a request $departure',
+  { timeout: 20_000 },
+  async ({ depart }, { worker }) => {
+    const leave = await depart(worker, scenario('hang'));
+    await worker.holds();
+    await leave();
+    expect(await worker.close(200)).toBe('closed');
+  },
+);
