@@ -1,3 +1,5 @@
+import type { Outcome } from './model/outcome.ts';
+
 /** What a number option may be. `Infinity` is allowed only where said. */
 interface NumberRule {
   readonly least?: number;
@@ -54,6 +56,15 @@ export function checkChoice<C extends string>(path: string, value: unknown, choi
   const choice = choices.find((each) => each === value);
   if (choice !== undefined) return choice;
   throw new TypeError(`${path} must be ${choices.map(show).join(' or ')}, got ${show(value)}`);
+}
+
+/**
+ * What a function of the user's has answered, if it is an outcome.
+ * @throws TypeError if it is none.
+ */
+export function checkOutcome(path: string, answer: unknown): Outcome {
+  if (answer === 'success' || answer === 'failure' || answer === 'ignored') return answer;
+  throw new TypeError(`${path} must return "success", "failure" or "ignored", got ${show(answer)}`);
 }
 
 /**

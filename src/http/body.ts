@@ -29,7 +29,7 @@ export class BodyLeases {
     const closers = [close];
     this.#open.set(body, closers);
     // Made on first use: a runtime without it keeps the lease until the deadline.
-    if (typeof FinalizationRegistry === 'function') {
+    if (typeof FinalizationRegistry === 'function' && !collectsBodiesInUse()) {
       this.#collected ??= new FinalizationRegistry(closeAll);
       this.#collected.register(body, closers, body);
     }
@@ -45,6 +45,11 @@ export class BodyLeases {
     closeAll(this.#open.get(response.body) ?? []);
     this.#open.delete(response.body);
   }
+}
+
+/** WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too. */
+function collectsBodiesInUse(): boolean {
+  return (globalThis.navigator as { vendor?: string } | undefined)?.vendor === 'Apple Computer, Inc.';
 }
 
 function closeAll(closers: readonly (() => void)[]): void {

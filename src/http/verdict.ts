@@ -1,4 +1,4 @@
-import { show } from '../checks.ts';
+import { checkOutcome } from '../checks.ts';
 import type { HttpResult, HttpRetryLimits } from '../client-options.ts';
 import { AttemptTimeoutError } from '../errors.ts';
 import type { FailureKind } from '../events.ts';
@@ -21,7 +21,7 @@ export function outcomeOf(
   // Whoever called gave up, or ran out of the time it was given.
   if ('error' in result && context.scope.root.aborted) return 'ignored';
   const seen = httpResult(result);
-  if (classify !== undefined) return checkOutcome(classify(seen));
+  if (classify !== undefined) return checkOutcome('breaker.classify', classify(seen));
   if (seen.response !== undefined) return outcomeOfStatus(seen.response.status);
   // Our deadline: the budget was the caller's, but with no attempt timeout nothing else would notice a hang.
   if (context.scope.aborted) return callOf(context).limits.attemptTimeoutMs < Infinity ? 'ignored' : 'failure';
@@ -61,9 +61,4 @@ export function retryAfterMsOf(result: Settled<unknown>, epochNow: number): numb
 /** How it ended, in the words of HTTP. */
 export function httpResult(result: Settled<unknown>): HttpResult {
   return 'error' in result ? result : { response: (result.value as Answer).response };
-}
-
-function checkOutcome(outcome: Outcome): Outcome {
-  if (outcome === 'success' || outcome === 'failure' || outcome === 'ignored') return outcome;
-  throw new TypeError(`breaker.classify must return "success", "failure" or "ignored", got ${show(outcome)}`);
 }

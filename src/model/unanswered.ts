@@ -14,6 +14,12 @@ export class Unanswered<C> {
     this.#lostAt.delete(call);
   }
 
+  /** When the oldest call will be lost, if it gets no answer; `Infinity` if there is none. */
+  get nextLostAt(): number {
+    for (const lostAt of this.#lostAt.values()) return lostAt;
+    return Infinity;
+  }
+
   /** Takes out the oldest call if it is lost. With one deadline for all, that is the order in which they get lost. */
   takeLost(now: number): C | undefined {
     for (const [call, lostAt] of this.#lostAt) {

@@ -90,30 +90,33 @@ export class Bulkhead extends Layer {
       work.then(letGo, letGo);
       context.onAbandon?.(work);
     });
-    let value: T;
+    let held = false;
     try {
-      value = await next(watched);
-    } catch (error) {
-      letGo();
-      throw error;
+      const value = await next(watched);
+      this.#unanswered.delete(slot);
+      if (this.#limits.slot === 'headers' || this.#hooks.holdFor === undefined) return value;
+      const kept = this.#hooks.holdFor(value, letGo, context);
+      held = true;
+      return kept;
     } finally {
       this.#unanswered.delete(slot);
+      if (!held) letGo();
     }
-    if (this.#limits.slot === 'body' && this.#hooks.holdFor !== undefined) {
-      return this.#hooks.holdFor(value, letGo, context);
-    }
-    letGo();
-    return value;
   }
 
   #take(): boolean {
-    if (takeSlot(this.#permits, this.#limits.maxConcurrent)) return true;
+    const { maxConcurrent } = this.#limits;
+    if (takeSlot(this.#permits, maxConcurrent)) return true;
+    this.#takeBackLost();
+    return takeSlot(this.#permits, maxConcurrent);
+  }
+
+  #takeBackLost(): void {
     const now = this.#tools.clock.now();
     for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now)) {
       lost.holders = 1;
       this.#letGo(lost);
     }
-    return takeSlot(this.#permits, this.#limits.maxConcurrent);
   }
 
   async #waitForSlot(slot: Slot, { scope }: CallContext): Promise<void> {
@@ -134,6 +137,14 @@ export class Bulkhead extends Layer {
     const cancel = clock.schedule(queueTimeoutMs, () =>
       leave(new QueueTimeoutError(queueTimeoutMs, { dependency: name })),
     );
+    let stopWatch: () => void = () => {};
+    const watchForLost = (): void => {
+      stopWatch = clock.schedule(this.#unanswered.nextLostAt - clock.now(), () => {
+        this.#takeBackLost();
+        if (place.waiting) watchForLost();
+      });
+    };
+    watchForLost();
     this.#hooks.onQueued?.(permits.running, permits.queued);
     try {
       await granted;
@@ -141,6 +152,7 @@ export class Bulkhead extends Layer {
       // Undone by the waiter itself and not by who granted the slot: on Workers that may be another request, which
       // must not touch this one's timers.
       cancel();
+      stopWatch();
       scope.offAbort(onAbort);
     }
   }

@@ -1,3 +1,4 @@
+import { checkOutcome } from '../checks.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { Emitter, type Listener } from '../events.ts';
 import { type CallContext, Layer, type Next } from '../layer.ts';
@@ -87,7 +88,9 @@ export class CircuitBreaker extends Layer {
 
   /** Goes on where a snapshot taken `elapsedMs` ago left off. */
   restore(snapshot: CircuitSnapshot, elapsedMs: number): void {
-    this.#circuit = restoredCircuit(snapshot, elapsedMs, this.#tools.clock.now(), this.#limits);
+    const restored = restoredCircuit(snapshot, elapsedMs, this.#tools.clock.now(), this.#limits);
+    // Calls under way change nothing any more.
+    this.#commit({ ...restored, generation: this.#circuit.generation + 1 });
   }
 
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
@@ -141,10 +144,12 @@ export class CircuitBreaker extends Layer {
 
   #outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {
     if (this.#hooks.outcomeOf !== undefined) return this.#hooks.outcomeOf(result, context);
-    if (this.#limits.classify !== undefined) return this.#limits.classify(result);
-    if ('value' in result) return 'success';
     // Whoever called gave up, and that says nothing about the dependency.
-    return context.scope.root.aborted ? 'ignored' : 'failure';
+    if ('error' in result && context.scope.root.aborted) return 'ignored';
+    if (this.#limits.classify !== undefined) {
+      return checkOutcome('breaker.classify', this.#limits.classify(result));
+    }
+    return 'value' in result ? 'success' : 'failure';
   }
 
   #moveOn(): Circuit {

@@ -11,6 +11,7 @@ import {
   type RetryBudgetOptions,
   type RetryLimits,
   resolveRetry,
+  resolveRetryBudget,
   resolveTools,
   TOOL_KEYS,
   type Tools,
@@ -69,7 +70,9 @@ function isError(question: RetryQuestion): boolean {
 
 function budgetFor(budget: RetryPolicyOptions['budget'], { clock }: Tools): RetryBudget | undefined {
   if (budget === false) return undefined;
-  return budget instanceof RetryBudget ? budget : new RetryBudget({ ...budget, clock });
+  if (budget instanceof RetryBudget) return budget;
+  if (budget !== undefined) resolveRetryBudget(budget);
+  return new RetryBudget({ ...budget, clock });
 }
 
 export class Retry extends Layer {
@@ -100,14 +103,14 @@ export class Retry extends Layer {
       if (inside.scope !== context.scope) {
         inside.closeAfter('value' in result ? result.value : undefined, () => inside.scope.close());
       }
-      const pauseMs = this.#pauseAfter(result, attempt, delayMs, inside);
-      if (pauseMs === undefined) return unwrap(result);
-      delayMs = pauseMs;
       try {
+        const pauseMs = this.#pauseAfter(result, attempt, delayMs, inside);
+        if (pauseMs === undefined) return unwrap(result);
+        delayMs = pauseMs;
         if (delayMs > 0) await pause(this.#tools.clock, delayMs, context.scope);
-      } catch (reason) {
+      } catch (error) {
         this.#discard(result);
-        throw reason;
+        throw error;
       }
       if (this.#hooks.mayGoOn?.() === false) return unwrap(result);
       this.#discard(result);
@@ -139,6 +142,10 @@ export class Retry extends Layer {
 /** Waits, unless the scope is aborted first: then rejects with the reason, at once. */
 function pause(clock: Clock, delayMs: number, scope: Scope): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (scope.aborted) {
+      reject(scope.reason);
+      return;
+    }
     const onAbort = (): void => {
       cancel();
       reject(scope.reason);

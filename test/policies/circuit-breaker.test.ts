@@ -484,6 +484,14 @@ test('classify that throws rejects the call with its error, and counts as nothin
   expect(bench.state).toBe('closed');
 });
 
+test('classify that answers nonsense rejects the call with a TypeError that tells it, and counts as nothing', async () => {
+  const bench = new Bench({ failureThreshold: 1, classify: () => 'fail' as Outcome });
+  await expect(bench.breaker.execute(() => 'fine')).rejects.toThrow(
+    new TypeError('breaker.classify must return "success", "failure" or "ignored", got "fail"'),
+  );
+  expect(bench.breaker.state).toBe('closed');
+});
+
 test('classify that throws frees the place of the probe', async () => {
   let broken = false;
   const bench = await halfOpenBench({
@@ -979,6 +987,14 @@ test('restore() takes the next call as the probe, of those that were still missi
   probe.succeed();
   await probe.call;
   expect(bench.state).toBe('closed');
+});
+
+test('restore() tells of a change of state, and of nothing else', () => {
+  const bench = new Bench();
+  bench.breaker.restore({ ...blank, consecutiveFailures: 4 }, 0);
+  expect(bench.transitions).toEqual([]);
+  bench.breaker.restore({ ...blank, state: 'open', retryAfterMs: 8_000 }, 3_000);
+  expect(bench.transitions).toEqual([{ from: 'closed', to: 'open', retryAfterMs: 5_000 }]);
 });
 
 test('restore() is not changed by a call that was under way before it', async () => {
