@@ -4,6 +4,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/{model,policies,properties,client}/**/*.test.ts', 'test/*.test.ts'],
-    exclude: ['test/**/*.{node,workerd,browser}.test.ts'],
+    exclude: ['test/**/*.{node,workerd,browser}.test.ts', 'test/properties/composition.test.ts'],
   },
 });

@@ -202,7 +202,9 @@ function resolveCallRetry(
   if (wanted === false) return false;
   // The budget is the dependency's: a call can't have its own.
   checkKeys('init.retry', wanted, CALL_RETRY_KEYS);
-  return resolveHttpRetry(ofClient === false ? wanted : { ...ofClient, ...wanted }, 'init.retry');
+  // An option that is there but undefined is left out, as everywhere.
+  const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
+  return resolveHttpRetry(ofClient === false ? given : { ...ofClient, ...given }, 'init.retry');
 }
 
 function resolveHttpRetry(options: HttpRetryOptions, path = 'retry'): HttpRetryLimits {

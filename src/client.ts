@@ -1,6 +1,7 @@
 import { follow, Scope } from './abort.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { CallLog } from './call-log.ts';
+import { CallsUnderWay } from './calls-under-way.ts';
 import { checkKeys, checkNumber, DELAY_MS, show } from './checks.ts';
 import {
   type CallLimits,
@@ -22,7 +23,6 @@ import { describeRequest, type PreparedRequest, prepareRequest } from './http/re
 import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { CallContext, type Layer, raced } from './layer.ts';
-import { Unanswered } from './model/unanswered.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Deadline } from './policies/deadline.ts';
 import { Retry } from './policies/retry.ts';
@@ -73,11 +73,9 @@ export function createClient(options?: ClientOptions): Client {
   const events = new Emitter<SteadEvent>();
   const dependencies = new Registry(settings, events);
   const leases = new BodyLeases();
-  const send = raced(sender(settings.fetch));
-  const running = new Map<Scope, Dependency>();
-  const unanswered = new Unanswered<Scope>();
+  const send = raced(sender(settings.fetch, leases));
+  const underWay = new CallsUnderWay(clock);
   let closing: Promise<void> | undefined;
-  let onDrained: (() => void) | undefined;
 
   /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
   function layersAround(dependency: Dependency, limits: CallLimits): Layer {
@@ -123,17 +121,14 @@ export function createClient(options?: ClientOptions): Client {
 
     const call = new Call(request, limits, readsBody);
     const scope = new Scope();
-    if (signal !== undefined) call.finally(follow(signal, () => scope.abort(signal.reason)));
     const now = clock.now();
     const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency);
+    if (signal !== undefined) call.finally(follow(signal, () => scope.abort(signal.reason)));
     if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
 
     const context = new CallContext(scope, { call, lease: leases.hold }, 1, deadlineAt);
     let answer: Answer | undefined;
-    running.set(scope, dependency);
-    dependency.active += 1;
-    unanswered.add(scope, Math.min(deadlineAt, now + limits.deadlineMs));
-    for (let lost = unanswered.takeLost(now); lost !== undefined; lost = unanswered.takeLost(now)) leave(lost);
+    underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
     try {
       answer = await layersFor(dependency, limits).around(send, context);
       if (readsBody && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
@@ -145,19 +140,10 @@ export function createClient(options?: ClientOptions): Client {
     } finally {
       // What waits for the body's end below must not be what keeps it.
       call.answer = undefined;
-      unanswered.delete(scope);
-      leave(scope);
+      underWay.leave(scope);
       // The caller's signal, and whatever the request hangs on, matter until the body has been read.
       context.closeAfter(answer, () => call.end());
     }
-  }
-
-  function leave(scope: Scope): void {
-    const dependency = running.get(scope);
-    if (dependency === undefined) return;
-    dependency.active -= 1;
-    running.delete(scope);
-    if (running.size === 0) onDrained?.();
   }
 
   /** Overrides get layers of their own around the dependency's state; everybody else shares them. */
@@ -167,20 +153,10 @@ export function createClient(options?: ClientOptions): Client {
     return dependency.layers;
   }
 
-  async function drain(drainMs: number): Promise<void> {
+  function drain(drainMs: number): Promise<void> {
     // Waiting calls first: they have lost nothing yet.
     for (const { bulkhead } of dependencies) bulkhead?.close();
-    if (running.size === 0) return;
-    const drained = new Promise<void>((resolve) => {
-      onDrained = resolve;
-    });
-    let cancel = clock.schedule(drainMs, () => {
-      for (const [scope, { key }] of running) scope.abort(new ClosedError({ dependency: key }));
-      // Whoever can still be told is gone in a moment; who can't be (see Unanswered) is not waited for.
-      if (onDrained !== undefined) cancel = clock.schedule(FAREWELL_MS, onDrained);
-    });
-    await drained;
-    cancel();
+    return underWay.drain(drainMs);
   }
 
   async function close(options: CloseOptions = {}): Promise<void> {
@@ -207,9 +183,6 @@ export function createClient(options?: ClientOptions): Client {
     [Symbol.asyncDispose]: () => close(),
   };
 }
-
-// How long close() waits for calls that it has aborted: they settle within a few turns of the event loop, or never.
-const FAREWELL_MS = 100;
 
 /** Where a request's state is kept. */
 function dependencyOf(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {

@@ -37,18 +37,23 @@ export class Registry {
     return this.#entries.values();
   }
 
-  /** Second chance: the oldest that is idle and was not called since it was last looked at. */
+  /**
+   * Second chance: the oldest that is idle and was not called again since it was last looked at; if all of those looked
+   * at were, the oldest of them that is idle.
+   */
   #evictOne(): boolean {
     const oldestFirst = this.#entries.values();
+    let spared: Dependency | undefined;
     for (let looks = 0; looks < LOOKS; looks += 1) {
       const entry = oldestFirst.next().value;
-      if (entry === undefined) return false;
+      if (entry === undefined) break;
       this.#entries.delete(entry.key);
       if (entry.idle && !entry.recent) return true;
+      if (entry.idle) spared ??= entry;
       entry.recent = false;
       this.#entries.set(entry.key, entry);
     }
-    return false;
+    return spared !== undefined && this.#entries.delete(spared.key);
   }
 
   #restore(snapshot: ClientSnapshot): void {

@@ -1,3 +1,4 @@
+import { show } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
 
 /** A request as its caller made it: what the inner fetch is to get, and what the layers ask about it. */
@@ -114,18 +115,28 @@ function refuseInvalid(
   const { body, ...rest } = init;
   const method = init.method ?? request?.method ?? 'GET';
   const hasBody = body !== undefined && body !== null;
-  if (request !== undefined && !hasBody && isUnusable(request, method)) new Request(request, { method });
-  const suspicious =
-    url.username !== '' || url.password !== '' || (signal !== undefined && signal !== null && !isSignal(signal));
-  if (!suspicious && !hasBody && !hasKeys(rest)) return;
-  const probe: RequestInit = suspicious ? { ...rest, signal: signal ?? null } : rest;
-  new Request(url, { ...probe, method, ...(hasBody ? { body: standIn(body) } : {}) });
+  if (request !== undefined && !hasBody) refuseUnusable(request, method);
+  if (signal !== undefined && signal !== null && !isSignal(signal)) {
+    throw new TypeError(`init.signal must be an AbortSignal, got ${show(signal)}`);
+  }
+  if (url.username === '' && url.password === '' && !hasBody && !hasKeys(rest)) return;
+  new Request(url, { ...rest, method, ...(hasBody ? { body: standIn(body) } : {}) });
 }
 
-/** Whether no Request can be made of it, with the body it has. Making one of any other would take the body away. */
-function isUnusable({ body, bodyUsed }: Request, method: string): boolean {
-  if (bodyUsed || body?.locked === true) return true;
-  return body !== undefined && body !== null && /^(get|head)$/i.test(method);
+/** Lets the platform refuse a Request whose body is gone, or has no place in a GET. Of any other, it would take the body. */
+function refuseUnusable(request: Request, method: string): void {
+  const { body, bodyUsed } = request;
+  const allowsNone = isBodiless(method);
+  if (bodyUsed || body?.locked === true || (allowsNone && body !== null && body !== undefined)) {
+    new Request(request, { method });
+  } else if (allowsNone && body === undefined && !isBodiless(request.method)) {
+    // Firefox does not show the body of a Request: a copy is asked for.
+    new Request(request.clone(), { method });
+  }
+}
+
+function isBodiless(method: string): boolean {
+  return /^(get|head)$/i.test(method);
 }
 
 /** What the platform can judge in place of a body: whether there may be one, and whether a stream is asked for rightly. */

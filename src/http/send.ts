@@ -1,16 +1,18 @@
 import type { ClientOptions } from '../client-options.ts';
 import type { CallContext } from '../layer.ts';
 import { Answer, readJson } from './answer.ts';
-import { cancelBody } from './body.ts';
+import { type BodyLeases, cancelBody } from './body.ts';
 import { callOf } from './call.ts';
 import { attemptInit } from './request.ts';
 
 /** One trip to the network: the innermost operation. */
-export function sender(given: ClientOptions['fetch']): (context: CallContext) => Promise<Answer> {
+export function sender(given: ClientOptions['fetch'], leases: BodyLeases): (context: CallContext) => Promise<Answer> {
   return async (context) => {
     const call = callOf(context);
     const { request } = call;
     call.hasHeaders = false;
+    // Retrying frees what it does not hand out; a hook of the user's that throws leaves an answer to nobody.
+    if (call.answer !== undefined) leases.discard(call.answer);
     const response = await callFetch(given, request.input, attemptInit(request, context.signal));
     if (context.scope.aborted) {
       // Nobody waits for it any more: a fetch that ignores its signal answers late.

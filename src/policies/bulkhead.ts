@@ -93,7 +93,6 @@ export class Bulkhead extends Layer {
     let held = false;
     try {
       const value = await next(watched);
-      this.#unanswered.delete(slot);
       if (this.#limits.slot === 'headers' || this.#hooks.holdFor === undefined) return value;
       const kept = this.#hooks.holdFor(value, letGo, context);
       held = true;

@@ -199,11 +199,17 @@ test('client.fetch forgets the oldest idle dependency, when there is one more th
   expect(keysOf(client)).toEqual(origins('b', 'c'));
 });
 
-test.for([1, 16, 17, 100])(
-  'client.fetch remembers a newcomer, when all %d others are idle',
-  async (maxDependencies) => {
+const registrySizes = [1, 16, 17, 100].flatMap((maxDependencies) => [
+  { maxDependencies, rounds: 1, called: 'called once' },
+  { maxDependencies, rounds: 2, called: 'called again and again' },
+]);
+
+test.for(registrySizes)(
+  'client.fetch remembers a newcomer, when all $maxDependencies others are idle, $called',
+  async ({ maxDependencies, rounds }) => {
     const { client } = hosts({ maxDependencies });
-    for (let number = 1; number <= maxDependencies; number += 1) await client.fetch(at(String(number)));
+    for (let call = 0; call < rounds * maxDependencies; call += 1)
+      await client.fetch(at(String(call % maxDependencies)));
     await client.fetch(at('down'));
     expect(keysOf(client)).toHaveLength(maxDependencies);
     expect(await errorOf(client.fetch(at('down')))).toMatchObject({ code: 'CIRCUIT_OPEN' });

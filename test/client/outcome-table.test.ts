@@ -342,20 +342,31 @@ test.for(wrongClassify)(
   },
 );
 
-test('client.fetch cancels the body of the response that it does not hand out, when classify() throws', async () => {
-  const { response, cancelled } = cancellable();
-  const { client } = clientBench([1], {
-    fetch: async () => response,
-    retry: false,
-    breaker: {
-      classify() {
-        throw bug;
+test.for([
+  { kind: 'without retries', retry: false },
+  { kind: 'with retries', retry: { initialDelayMs: 0 } },
+] as const)(
+  'client.fetch cancels the body of each response it was given, when classify() throws, $kind',
+  async (row) => {
+    const given: ReturnType<typeof cancellable>[] = [];
+    const { client } = clientBench([1], {
+      fetch: async () => {
+        const answer = cancellable();
+        given.push(answer);
+        return answer.response;
       },
-    },
-  });
-  expect(await errorOf(client.fetch(url))).toBe(bug);
-  expect(cancelled()).toBe(true);
-});
+      retry: row.retry,
+      breaker: {
+        classify() {
+          throw bug;
+        },
+      },
+    });
+    expect(await errorOf(client.fetch(url))).toBe(bug);
+    expect(given.length).toBeGreaterThan(0);
+    expect(given.every(({ cancelled }) => cancelled())).toBe(true);
+  },
+);
 
 test('client.fetch gives the place of the probe back, when classify() throws', async () => {
   let broken = false;

@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
-import type { ClientOptions, Deadline, FetchInit } from '../../src/index.ts';
+import type { CallRetryOptions, ClientOptions, Deadline, FetchInit } from '../../src/index.ts';
 import type { FakeClock } from '../../src/testing/fake-clock.ts';
 import { type Bench, clientBench, errorOf, facts, origin, unfinished, url, watch } from './bench.ts';
 
@@ -84,6 +84,12 @@ test.for(retries)('client.fetch makes $calls requests, for 503 and $kind', async
   const again = upstream.calls;
   await client.fetch(url);
   expect(upstream.calls - again).toBe(of === false ? 1 : 3);
+});
+
+test('client.fetch takes an option of init.retry that is undefined for one that is not named', async () => {
+  const { client, upstream } = clientBench([503], { retry: { maxAttempts: 1 } });
+  await client.fetch(url, { retry: { maxAttempts: undefined } as unknown as CallRetryOptions });
+  expect(upstream.calls).toBe(1);
 });
 
 test("client.fetch changes of the client's retry options only what init.retry names", async () => {
@@ -220,6 +226,21 @@ test('client.fetch ends a wait for a slot with an inherited deadline', async () 
   expect(waiting.error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   expect(running.state).toBe('pending');
   expect(upstream.calls).toBe(1);
+});
+
+test('client.fetch lets go of the signal, when remainingMs() of an inherited deadline throws', async () => {
+  const { client, upstream } = clientBench([200]);
+  const { signal } = new AbortController();
+  const added = vi.spyOn(signal, 'addEventListener');
+  const removed = vi.spyOn(signal, 'removeEventListener');
+  const bug = new Error('remainingMs has a bug');
+  const remainingMs = (): number => {
+    throw bug;
+  };
+  const deadline = { signal: new AbortController().signal, remainingMs };
+  expect(await errorOf(client.fetch(url, { signal, deadline }))).toBe(bug);
+  expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+  expect(upstream.calls).toBe(0);
 });
 
 // What makes no sense.

@@ -153,6 +153,18 @@ test('BodyLeases.discard() cancels a body that nothing hung on, and takes an ans
   expect(cancelled).toHaveBeenCalledTimes(1);
 });
 
+test('BodyLeases.discard() closes the rest, when one may not be touched any more, as a timer of a Worker request that is gone', () => {
+  const leases = new BodyLeases();
+  const answer = new Answer(new Response('text'));
+  const close = vi.fn();
+  leases.hold(answer, () => {
+    throw new Error('Disallowed operation called within global scope');
+  });
+  leases.hold(answer, close);
+  leases.discard(answer);
+  expect(close).toHaveBeenCalledTimes(1);
+});
+
 test('BodyLeases.hold() keeps the lease until it is discarded, without FinalizationRegistry', () => {
   vi.stubGlobal('FinalizationRegistry', undefined);
   try {

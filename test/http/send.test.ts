@@ -3,6 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { Scope } from '../../src/abort.ts';
 import { type ClientOptions, resolveClient } from '../../src/client-options.ts';
 import type { Answer } from '../../src/http/answer.ts';
+import { BodyLeases } from '../../src/http/body.ts';
 import { Call } from '../../src/http/call.ts';
 import { prepareRequest } from '../../src/http/request.ts';
 import { sender } from '../../src/http/send.ts';
@@ -19,7 +20,7 @@ function trip(given: ClientOptions['fetch'], init: FetchInit = {}, readsBody = f
   const call = new Call(prepareRequest(url, init, false), resolveClient().limits, readsBody);
   const scope = new Scope();
   const context = new CallContext(scope, { call });
-  const send = sender(given);
+  const send = sender(given, new BodyLeases());
   return { call, scope, context, send: (): Promise<Answer> => send(context) };
 }
 

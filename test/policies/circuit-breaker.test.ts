@@ -997,6 +997,21 @@ test('restore() tells of a change of state, and of nothing else', () => {
   expect(bench.transitions).toEqual([{ from: 'closed', to: 'open', retryAfterMs: 5_000 }]);
 });
 
+const closings = [
+  { then: 'reset()', close: (breaker: CircuitBreaker) => breaker.reset() },
+  { then: 'restore()', close: (breaker: CircuitBreaker) => breaker.restore(blank, 0) },
+];
+
+test.for(closings)('isolate() and then $then forgets the calls under way', async ({ close }) => {
+  const bench = new Bench({ failureThreshold: 1 });
+  const late = bench.hold();
+  bench.breaker.isolate();
+  close(bench.breaker);
+  late.fail();
+  await expect(late.call).rejects.toBe(down);
+  expect(bench.state).toBe('closed');
+});
+
 test('restore() is not changed by a call that was under way before it', async () => {
   const bench = new Bench({ failureThreshold: 1 });
   const late = bench.hold();
