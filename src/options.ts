@@ -147,9 +147,10 @@ export function resolveTools({ clock, random, name }: LayerTools = {}): Tools {
   return { clock: clock ?? platformClock, random: checkFunction('random', random, Math.random), name };
 }
 
-/** The span of a deadline or timeout. */
+/** The span of a deadline or timeout, which has no default. */
 export function checkTimeLimit(path: string, value: unknown): number {
-  return checkNumber(path, value ?? null, 0, SPAN_MS);
+  if (value === undefined) throw new TypeError(`${path} must be a number above 0 or Infinity, got undefined`);
+  return checkNumber(path, value, 0, SPAN_MS);
 }
 
 export function resolveBulkhead(options: BulkheadOptions = {}): BulkheadLimits {

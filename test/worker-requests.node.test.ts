@@ -5,6 +5,7 @@ import { buildSync } from 'esbuild';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { expect, test as plainTest } from 'vitest';
 
+import type { ClientSnapshot } from '../src/index.ts';
 import { type Scenario, scenario } from './support/scenario.ts';
 
 /** A Worker in a fresh isolate, as its users reach it. */
@@ -26,10 +27,36 @@ interface Worker {
 interface CallOptions {
   readonly client?: string;
   readonly deadlineMs?: number;
+  /** The request answers, and leaves the call behind. */
   readonly leave?: boolean;
+  /** The call is made under the signal of the request, which aborts when its user leaves. */
+  readonly tied?: boolean;
 }
 
 const patienceMs = 8_000;
+
+/** An isolate found the dependency down, a moment ago. */
+const snapshot: ClientSnapshot = {
+  name: null,
+  at: Date.now(),
+  dependencies: {
+    dependency: {
+      breaker: {
+        state: 'open',
+        retryAfterMs: 120_000,
+        failedProbes: 5,
+        successfulProbes: 0,
+        consecutiveFailures: 0,
+        window: null,
+      },
+      running: 0,
+      queued: 0,
+      budget: null,
+      counters: { calls: 5, attempts: 5, retries: 0, success: 0, failure: 5, ignored: 0, rejected: 0 },
+      lastFailure: null,
+    },
+  },
+};
 
 const [bundle] = buildSync({
   entryPoints: [fileURLToPath(new URL('support/queue-worker.ts', import.meta.url))],
@@ -37,6 +64,7 @@ const [bundle] = buildSync({
   write: false,
   format: 'esm',
   target: 'es2022',
+  define: { SNAPSHOT: JSON.stringify(snapshot) },
 }).outputFiles;
 
 const test = plainTest.extend<{ worker: Worker }>({
@@ -50,6 +78,7 @@ const test = plainTest.extend<{ worker: Worker }>({
         modules: true,
         script: bundle?.text ?? '',
         compatibilityDate: '2026-11-01',
+        compatibilityFlags: ['enable_request_signal'],
         // Straight to the Worker: a proxy in front would keep its requests alive.
         unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
         handleStructuredLogs: ({ level, message }) => complaints.push(`${level}: ${message}`),
@@ -67,8 +96,11 @@ function workerAt(base: URL, complaints: readonly string[]): Worker {
     const text = await response.text();
     return response.ok ? JSON.parse(text) : `${response.status} ${text}`;
   };
-  const pathOf = (url: string, { client = 'patient', deadlineMs = patienceMs, leave = false }: CallOptions): string =>
-    `/${client}/call?${new URLSearchParams({ url, deadlineMs: String(deadlineMs), ...(leave ? { leave: '' } : {}) })}`;
+  const pathOf = (url: string, { client = 'patient', deadlineMs = patienceMs, ...flags }: CallOptions): string => {
+    const query = new URLSearchParams({ url, deadlineMs: String(deadlineMs) });
+    for (const flag of ['leave', 'tied'] as const) if (flags[flag] === true) query.set(flag, '');
+    return `/${client}/call?${query}`;
+  };
   const state: Worker['state'] = (client = 'patient') => ask(`/${client}/snapshot`);
   return {
     complaints,
@@ -97,6 +129,14 @@ test('createClient() at module scope is allowed, and serves a request', async ({
   expect(worker.complaints).toEqual([]);
 });
 
+test('createClient({ restore }) at module scope keeps a circuit open, though the clocks stand still there', async ({
+  worker,
+}) => {
+  const { url, seen } = scenario('ok');
+  expect(await worker.call(url, { client: 'restored' })).toBe('CIRCUIT_OPEN');
+  expect(await seen()).toEqual([]);
+});
+
 const endings = [
   { ending: 'is answered', script: 'slow-body;everyMs=150', deadlineMs: patienceMs, gives: { ok: true } },
   { ending: 'fails', script: 'slow-body;everyMs=150', deadlineMs: 1_000, gives: 'DEADLINE_EXCEEDED' },
@@ -118,6 +158,20 @@ test.for(endings)(
     expect(worker.complaints).toEqual([]);
   },
 );
+
+test('client keeps a request alive that waits for the slot of another, without a deadline', {
+  timeout: 20_000,
+}, async ({ worker }) => {
+  const held = scenario('slow-body;everyMs=100');
+  const holding = worker.call(held.url, { deadlineMs: Infinity });
+  await held.arrived(1);
+  const waiting = worker.call(scenario('ok').url, { deadlineMs: Infinity });
+  await worker.queued();
+  expect(await holding).toEqual({ ok: true });
+  expect(await waiting).toEqual({ ok: true });
+  expect(await worker.state()).toMatchObject(idle);
+  expect(worker.complaints).toEqual([]);
+});
 
 const waits = [
   { wait: 'its deadline', client: 'patient', deadlineMs: 200, gives: 'DEADLINE_EXCEEDED' },
@@ -175,6 +229,16 @@ const departures: readonly {
     departure: 'whose user has left',
     depart: async (worker, held) => {
       const leave = worker.callAndLeave(held.url, { deadlineMs: 1_000 });
+      return () => {
+        leave();
+        return held.closed();
+      };
+    },
+  },
+  {
+    departure: 'whose signal said that its user left',
+    depart: async (worker, held) => {
+      const leave = worker.callAndLeave(held.url, { deadlineMs: 1_000, tied: true });
       return () => {
         leave();
         return held.closed();

@@ -998,11 +998,11 @@ test('restore() tells of a change of state, and of nothing else', () => {
 });
 
 const closings = [
-  { then: 'reset()', close: (breaker: CircuitBreaker) => breaker.reset() },
-  { then: 'restore()', close: (breaker: CircuitBreaker) => breaker.restore(blank, 0) },
+  { end: 'reset()', close: (breaker: CircuitBreaker) => breaker.reset() },
+  { end: 'restore()', close: (breaker: CircuitBreaker) => breaker.restore(blank, 0) },
 ];
 
-test.for(closings)('isolate() and then $then forgets the calls under way', async ({ close }) => {
+test.for(closings)('isolate() and then $end forgets the calls under way', async ({ close }) => {
   const bench = new Bench({ failureThreshold: 1 });
   const late = bench.hold();
   bench.breaker.isolate();

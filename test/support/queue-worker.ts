@@ -1,4 +1,14 @@
-import { type ClientOptions, createClient, type FetchInit, SteadfetchError } from '../../src/index.ts';
+import {
+  type Client,
+  type ClientOptions,
+  type ClientSnapshot,
+  createClient,
+  type FetchInit,
+  SteadfetchError,
+} from '../../src/index.ts';
+
+/** Put in by who bundles this: the state of an earlier isolate. */
+declare const SNAPSHOT: ClientSnapshot;
 
 const oneSlot: ClientOptions = { bulkhead: { maxConcurrent: 1, maxQueued: 2 }, breaker: false, retry: false };
 
@@ -6,19 +16,23 @@ const oneSlot: ClientOptions = { bulkhead: { maxConcurrent: 1, maxQueued: 2 }, b
 const clients = {
   patient: createClient(oneSlot),
   hasty: createClient({ ...oneSlot, bulkhead: { maxConcurrent: 1, maxQueued: 2, queueTimeoutMs: 200 } }),
+  restored: createClient({ isolateBy: () => 'dependency', restore: SNAPSHOT }),
 };
 
 /** What a request of this Worker is to do, as the query says it. */
 const actions = {
-  async call(client: (typeof clients)['patient'], query: URLSearchParams): Promise<unknown> {
-    const init: FetchInit = { deadlineMs: Number(query.get('deadlineMs')) };
+  async call(client: Client, query: URLSearchParams, request: Request): Promise<unknown> {
+    const init: FetchInit = {
+      deadlineMs: Number(query.get('deadlineMs')),
+      ...(query.has('tied') ? { signal: request.signal } : {}),
+    };
     const call = client.json(query.get('url') ?? '', init).then(({ value }) => value, codeOf);
     return query.has('leave') ? 'left' : call;
   },
-  async snapshot(client: (typeof clients)['patient']): Promise<unknown> {
+  async snapshot(client: Client): Promise<unknown> {
     return Object.values(client.snapshot().dependencies)[0] ?? null;
   },
-  async close(client: (typeof clients)['patient'], query: URLSearchParams): Promise<unknown> {
+  async close(client: Client, query: URLSearchParams): Promise<unknown> {
     await client.close({ drainMs: Number(query.get('drainMs')) });
     return 'closed';
   },
@@ -30,7 +44,7 @@ export default {
     const { pathname, searchParams } = new URL(request.url);
     const [, client, action] = pathname.split('/');
     const act = actions[action as keyof typeof actions];
-    return Response.json(await act(clients[client as keyof typeof clients], searchParams));
+    return Response.json(await act(clients[client as keyof typeof clients], searchParams, request));
   },
 };
 
