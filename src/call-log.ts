@@ -76,6 +76,6 @@ function failureOf(
   const call = callOf(context);
   if ('value' in result) return call.failure;
   if (refusal !== undefined) return 'refused';
-  if (context.scope.aborted) return 'aborted';
+  if (context.scope.aborted) return call.pastDue ? 'deadline' : 'aborted';
   return call.attempts === 0 ? 'deadline' : call.failure;
 }

@@ -68,6 +68,15 @@ export function checkOutcome(path: string, answer: unknown): Outcome {
 }
 
 /**
+ * What a function of the user's has answered, if it is yes or no: a promise, say, would always be yes.
+ * @throws TypeError if it is neither.
+ */
+export function checkYesNo(path: string, answer: unknown): boolean {
+  if (typeof answer === 'boolean') return answer;
+  throw new TypeError(`${path} must return true or false, got ${show(answer)}`);
+}
+
+/**
  * Refuses what is not an object, and options that do not exist: a misspelt name would silently mean the default.
  * @throws TypeError naming the option.
  */

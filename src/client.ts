@@ -12,6 +12,7 @@ import {
   resolveCall,
   resolveClient,
 } from './client-options.ts';
+import type { Clock } from './clock.ts';
 import { composeLayers } from './compose.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
@@ -73,7 +74,7 @@ export function createClient(options?: ClientOptions): Client {
   const events = new Emitter<SteadEvent>();
   const dependencies = new Registry(settings, events);
   const leases = new BodyLeases();
-  const send = raced(sender(settings.fetch, leases));
+  const send = raced(sender(settings.fetch, leases), settings.fetch === undefined);
   const underWay = new CallsUnderWay(clock);
   let closing: Promise<void> | undefined;
 
@@ -122,7 +123,7 @@ export function createClient(options?: ClientOptions): Client {
     const call = new Call(request, limits, readsBody);
     const scope = new Scope();
     const now = clock.now();
-    const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency);
+    const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency, clock);
     if (signal !== undefined) call.finally(follow(signal, () => scope.abort(signal.reason)));
     if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
 
@@ -186,7 +187,12 @@ export function createClient(options?: ClientOptions): Client {
 
 /** Where a request's state is kept. */
 function dependencyOf(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {
-  if (isolateBy === undefined) return request.url?.origin ?? RELATIVE;
+  const { url } = request;
+  if (isolateBy === undefined) {
+    if (url === undefined) return RELATIVE;
+    // The origin of file:, data: and the like is "null": they have nothing in common but that.
+    return url.origin === 'null' ? url.protocol : url.origin;
+  }
   const key = isolateBy(describeRequest(request));
   if (typeof key !== 'string') throw new TypeError(`isolateBy must return a string, got ${show(key)}`);
   return key;
@@ -201,15 +207,26 @@ function keepDeadline(
   scope: Scope,
   call: Call,
   dependency: Dependency,
+  clock: Clock,
 ): number {
   if (deadline === undefined) return Infinity;
   const { signal } = deadline;
-  const remainingMs = deadline.remainingMs();
+  const remainingMs: unknown = deadline.remainingMs();
+  if (typeof remainingMs !== 'number' || Number.isNaN(remainingMs)) {
+    throw new TypeError(`init.deadline.remainingMs() must return a number, got ${show(remainingMs)}`);
+  }
   const end = (): void => {
+    call.pastDue = true;
     const options = { dependency: dependency.key, cause: signal.reason };
     scope.abort(new DeadlineExceededError(Math.max(0, remainingMs), options));
   };
   if (remainingMs <= 0 || signal.aborted) end();
-  else call.finally(follow(signal, end));
+  else {
+    call.finally(follow(signal, end));
+    // Whichever comes first: what is left is a promise, too.
+    const cancel = clock.schedule(remainingMs, end);
+    cancel.unref?.();
+    call.finally(cancel);
+  }
   return remainingMs;
 }

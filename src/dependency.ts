@@ -54,9 +54,12 @@ export class Dependency {
     }
   }
 
-  /** Whether forgetting it loses nothing: no call under way, and nothing held against it. */
+  /**
+   * Whether forgetting it loses little: no call under way, and none that would be refused. A circuit that has been open
+   * and is due for a probe counts, or whoever knows a thousand dead hosts could keep every place taken.
+   */
   get idle(): boolean {
-    return this.active === 0 && (this.breaker === undefined || this.breaker.closed);
+    return this.active === 0 && (this.breaker === undefined || this.breaker.admits);
   }
 
   snapshot(): DependencySnapshot {

@@ -115,12 +115,17 @@ export class Emitter<E> {
     // Unsubscribed by a listener before it in this delivery.
     if (!this.#listeners.includes(listener)) return;
     try {
-      listener(event);
+      const returned: unknown = listener(event);
+      if (returned instanceof Promise) returned.catch((error: unknown) => this.#report(listener, error));
     } catch (error) {
-      if (this.#reported.has(listener)) return;
-      this.#reported.add(listener);
-      reportListenerError(error);
+      this.#report(listener, error);
     }
+  }
+
+  #report(listener: Listener<E>, error: unknown): void {
+    if (this.#reported.has(listener)) return;
+    this.#reported.add(listener);
+    reportListenerError(error);
   }
 }
 

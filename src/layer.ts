@@ -82,8 +82,10 @@ export abstract class Layer implements Policy {
 /**
  * The innermost step. It answers as soon as the scope is aborted, with the reason for it, whether or not the operation
  * notices: some operations never look at their signal, and some engines lose the reason.
+ *
+ * @param heeds Whether the operation is known to stop on abort, as the platform's fetch is: then nothing goes on.
  */
-export function raced<T>(operation: (context: CallContext) => PromiseLike<T> | T): Next<T> {
+export function raced<T>(operation: (context: CallContext) => PromiseLike<T> | T, heeds = false): Next<T> {
   return (context) =>
     new Promise<T>((resolve, reject) => {
       const { scope } = context;
@@ -93,7 +95,7 @@ export function raced<T>(operation: (context: CallContext) => PromiseLike<T> | T
       }
       const onAbort = (): void => {
         reject(scope.reason);
-        context.onAbandon?.(work);
+        if (!heeds) context.onAbandon?.(work);
       };
       // Started in a promise of its own, so that a synchronous throw is a rejection like any other.
       const work = new Promise<T>((done) => done(operation(context)));

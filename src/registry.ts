@@ -11,11 +11,13 @@ export class Registry {
   readonly #entries = new Map<string, Dependency>();
   readonly #settings: ClientSettings;
   readonly #events: Emitter<SteadEvent>;
+  /** Restored on first use: where a Worker creates its client, at module scope, the clocks stand at 0. */
+  #saved: ClientSnapshot | undefined;
 
   constructor(settings: ClientSettings, events: Emitter<SteadEvent>) {
     this.#settings = settings;
     this.#events = events;
-    if (settings.restore !== undefined) this.#restore(settings.restore);
+    this.#saved = settings.restore;
   }
 
   /**
@@ -23,6 +25,7 @@ export class Registry {
    * state that lives only as long as its call: defended as any, but not remembered.
    */
   get(key: string): Dependency {
+    this.#restoreOnce();
     const known = this.#entries.get(key);
     if (known !== undefined) {
       known.recent = true;
@@ -34,6 +37,7 @@ export class Registry {
   }
 
   [Symbol.iterator](): IterableIterator<Dependency> {
+    this.#restoreOnce();
     return this.#entries.values();
   }
 
@@ -56,7 +60,10 @@ export class Registry {
     return spared !== undefined && this.#entries.delete(spared.key);
   }
 
-  #restore(snapshot: ClientSnapshot): void {
+  #restoreOnce(): void {
+    const snapshot = this.#saved;
+    if (snapshot === undefined) return;
+    this.#saved = undefined;
     const elapsedMs = Math.max(0, this.#settings.tools.clock.epochNow() - snapshot.at);
     for (const [key, saved] of Object.entries(snapshot.dependencies)) this.get(key).restore(saved, elapsedMs);
   }

@@ -74,7 +74,8 @@ function parseDependency(path: string, value: unknown): DependencySnapshot {
   };
 }
 
-function parseCircuit(path: string, value: unknown): CircuitSnapshot {
+/** @throws TypeError or RangeError naming the part that is wrong, and its value. */
+export function parseCircuit(path: string, value: unknown): CircuitSnapshot {
   const circuit = record(path, value);
   const { state, retryAfterMs, window } = circuit;
   if (state !== 'closed' && state !== 'open' && state !== 'half-open') {
@@ -98,7 +99,8 @@ function parseCircuit(path: string, value: unknown): CircuitSnapshot {
   };
 }
 
-function parseBudget(path: string, value: unknown): RetryBudgetSnapshot {
+/** @throws TypeError or RangeError naming the part that is wrong, and its value. */
+export function parseBudget(path: string, value: unknown): RetryBudgetSnapshot {
   const { calls, retries, reserve } = record(path, value);
   return {
     calls: amount(`${path}.calls`, calls),

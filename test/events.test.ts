@@ -236,3 +236,14 @@ test('active tells whether anybody listens', () => {
   stopSecond();
   expect(emitter.active).toBe(false);
 });
+
+test('emit() reports what a listener rejects with, once, and leaves no rejection to the process', async () => {
+  const emitter = new Emitter<number>();
+  emitter.subscribe(async (event) => {
+    throw new Error(`listener ${event}`);
+  });
+  emitter.emit(1);
+  emitter.emit(2);
+  for (let turn = 0; turn < 5; turn += 1) await null;
+  expect(reported.mock.calls).toEqual([[new Error('listener 1')]]);
+});

@@ -20,6 +20,8 @@ interface Worker {
   queued(): Promise<void>;
   state(client?: string): Promise<unknown>;
   close(drainMs: number): Promise<unknown>;
+  /** Aborts the shared signal, in a request of its own. */
+  abort(): Promise<unknown>;
   /** What the runtime had to say. */
   readonly complaints: readonly string[];
 }
@@ -31,6 +33,8 @@ interface CallOptions {
   readonly leave?: boolean;
   /** The call is made under the signal of the request, which aborts when its user leaves. */
   readonly tied?: boolean;
+  /** The call is made under the one signal that all requests share. */
+  readonly shared?: boolean;
 }
 
 const patienceMs = 8_000;
@@ -98,7 +102,7 @@ function workerAt(base: URL, complaints: readonly string[]): Worker {
   };
   const pathOf = (url: string, { client = 'patient', deadlineMs = patienceMs, ...flags }: CallOptions): string => {
     const query = new URLSearchParams({ url, deadlineMs: String(deadlineMs) });
-    for (const flag of ['leave', 'tied'] as const) if (flags[flag] === true) query.set(flag, '');
+    for (const flag of ['leave', 'tied', 'shared'] as const) if (flags[flag] === true) query.set(flag, '');
     return `/${client}/call?${query}`;
   };
   const state: Worker['state'] = (client = 'patient') => ask(`/${client}/snapshot`);
@@ -117,6 +121,7 @@ function workerAt(base: URL, complaints: readonly string[]): Worker {
     queued: async () => {
       await expect.poll(() => state(), { interval: 10 }).toMatchObject({ running: 1, queued: 1 });
     },
+    abort: () => ask('/patient/abort'),
     close: (drainMs) => ask(`/patient/close?drainMs=${drainMs}`),
   };
 }
@@ -218,6 +223,20 @@ test('client.close() lets a request that runs in another finish', { timeout: 20_
   expect(await worker.close(patienceMs)).toBe('closed');
   expect(await holding).toEqual({ ok: true });
   expect(worker.complaints).toEqual([]);
+});
+
+test('client ends the calls of all requests under a signal they share, and gives the slot back', {
+  timeout: 20_000,
+}, async ({ worker }) => {
+  const held = scenario('hang');
+  const holding = worker.call(held.url, { deadlineMs: 1_000, shared: true });
+  await held.arrived(1);
+  const waiting = worker.call(scenario('ok').url, { shared: true });
+  await worker.queued();
+  expect(await worker.abort()).toBe('aborted');
+  expect(await Promise.all([holding, waiting])).toEqual(['shut down', 'shut down']);
+  expect(await worker.call(scenario('ok').url)).toEqual({ ok: true });
+  expect(await worker.state()).toMatchObject(idle);
 });
 
 /** How a request ends before its call does: the runtime then drops what it had begun, and no `finally` of it runs. */

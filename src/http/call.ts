@@ -16,6 +16,8 @@ export class Call {
   outcome: Outcome = 'ignored';
   status: number | undefined;
   failure: FailureKind | undefined;
+  /** Whether the deadline that it inherited is over. */
+  pastDue = false;
   /** What the last attempt that was answered was given. */
   answer: Answer | undefined;
   /** Whether the attempt under way has its headers. */

@@ -28,8 +28,8 @@ export function prepareRequest(
 ): PreparedRequest {
   // `fetch(url, request)`: a Request keeps its fields on the prototype, where a copy does not find them.
   const merged = givenInit instanceof Request;
-  const input = merged ? new Request(given, givenInit) : given;
-  const { signal, idempotent, init } = withoutOurs(merged ? {} : (givenInit ?? {}));
+  const input = merged ? new Request(given, givenInit) : asRequest(given) === undefined ? String(given) : given;
+  const { signal, idempotent, init } = withoutOurs(merged ? {} : ownFields(givenInit ?? {}));
   const request = asRequest(input);
   const href = request === undefined ? String(input) : request.url;
   const url = parseUrl(href, resolvesRelative);
@@ -78,14 +78,64 @@ function withoutOurs(given: FetchInit): OwnInit {
   const { deadlineMs, deadline, attemptTimeoutMs, retry, fallback, idempotent, waitUntil, partition, signal, ...init } =
     given;
   return {
-    init,
+    init: asItIsNow(init),
     ...(signal === undefined ? {} : { signal }),
     ...(idempotent === undefined ? {} : { idempotent }),
   };
 }
 
+/** Fields that an init inherits, or computes in getters of its class, count for fetch as well: it reads them by name. */
+function ownFields(init: FetchInit): FetchInit {
+  const prototype: unknown = Object.getPrototypeOf(init);
+  if (prototype === null || prototype === Object.prototype) return init;
+  const names = new Set([...FETCH_FIELDS, ...Object.keys(init)]);
+  for (const name in init) names.add(name);
+  const fields = init as Readonly<Record<string, unknown>>;
+  return Object.fromEntries([...names].flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])));
+}
+
+// The members of RequestInit (Fetch standard, section 5.4).
+const FETCH_FIELDS: readonly string[] = [
+  'method',
+  'headers',
+  'body',
+  'mode',
+  'credentials',
+  'cache',
+  'redirect',
+  'referrer',
+  'referrerPolicy',
+  'integrity',
+  'keepalive',
+  'signal',
+  'duplex',
+  'priority',
+];
+
+/**
+ * The request that was asked for, whatever its caller does with the same objects while it waits for a slot or a retry:
+ * fetch takes its copy when it is called, too. Headers that can be read only once are read here.
+ */
+function asItIsNow(init: RequestInit): RequestInit {
+  const { headers, body } = init;
+  const changes = (headers !== undefined && headers !== null) || body instanceof URLSearchParams;
+  if (!changes) return init;
+  return {
+    ...init,
+    ...(headers === undefined || headers === null ? {} : { headers: copyHeaders(headers) }),
+    ...(body instanceof URLSearchParams ? { body: new URLSearchParams(body) } : {}),
+  };
+}
+
+function copyHeaders(headers: NonNullable<RequestInit['headers']>): NonNullable<RequestInit['headers']> {
+  if (headers instanceof Headers) return new Headers(headers);
+  if (typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function')
+    return { ...headers } as Record<string, string>;
+  return Array.from(headers as Iterable<[string, string]>, ([name, value]) => [name, value]);
+}
+
 function asRequest(input: RequestInfo | URL): Request | undefined {
-  return typeof input === 'object' && 'url' in input ? input : undefined;
+  return typeof input === 'object' && input !== null && 'url' in input ? input : undefined;
 }
 
 // Stands in for the origin of a relative URL where only the user's own fetch knows it (RFC 2606: it is nobody's).

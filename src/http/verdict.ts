@@ -1,4 +1,4 @@
-import { checkOutcome } from '../checks.ts';
+import { checkOutcome, checkYesNo } from '../checks.ts';
 import type { HttpResult, HttpRetryLimits } from '../client-options.ts';
 import { AttemptTimeoutError } from '../errors.ts';
 import type { FailureKind } from '../events.ts';
@@ -31,7 +31,7 @@ export function outcomeOf(
 /** In which way it went wrong; `undefined` if it did not. */
 export function failureOf(result: Settled<unknown>, outcome: Outcome, context: CallContext): FailureKind | undefined {
   if ('value' in result) return outcome === 'success' ? undefined : 'status';
-  if (context.scope.root.aborted) return 'aborted';
+  if (context.scope.root.aborted) return callOf(context).pastDue ? 'deadline' : 'aborted';
   if (context.scope.aborted) return 'deadline';
   if (result.error instanceof AttemptTimeoutError) return 'attempt-timeout';
   return callOf(context).hasHeaders ? 'body' : 'network';
@@ -48,7 +48,7 @@ export function shouldRetry(
   const settled = seen.response !== undefined && !limits.statusCodes.has(seen.response.status);
   if (settled && limits.shouldRetry === undefined) return false;
   if (!mayRepeat(callOf(context).request, limits.methods)) return false;
-  return limits.shouldRetry?.({ ...seen, attempt }) ?? true;
+  return limits.shouldRetry === undefined || checkYesNo('retry.shouldRetry', limits.shouldRetry({ ...seen, attempt }));
 }
 
 /** The least an answer asks us to wait, in ms. Only answers that mean "not now" are listened to. */

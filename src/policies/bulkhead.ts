@@ -1,3 +1,4 @@
+import type { Cancel } from '../clock.ts';
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
 import { type CallContext, Layer, type Next } from '../layer.ts';
 import { joinQueue, leaveQueue, noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
@@ -136,12 +137,15 @@ export class Bulkhead extends Layer {
     const cancel = clock.schedule(queueTimeoutMs, () =>
       leave(new QueueTimeoutError(queueTimeoutMs, { dependency: name })),
     );
-    let stopWatch: () => void = () => {};
+    let stopWatch: Cancel = () => {};
     const watchForLost = (): void => {
-      stopWatch = clock.schedule(this.#unanswered.nextLostAt - clock.now(), () => {
+      // Never without a timer: a Worker request that waits for nothing of its own is taken for hung, and killed.
+      const delayMs = Math.min(this.#unanswered.nextLostAt - clock.now(), LONGEST_WATCH_MS);
+      stopWatch = clock.schedule(delayMs, () => {
         this.#takeBackLost();
         if (place.waiting) watchForLost();
       });
+      stopWatch.unref?.();
     };
     watchForLost();
     this.#hooks.onQueued?.(permits.running, permits.queued);
@@ -168,3 +172,5 @@ export class Bulkhead extends Layer {
     } else if (this.#permits.running === 0) for (const done of this.#idle.splice(0)) done();
   }
 }
+
+const LONGEST_WATCH_MS = 60_000;

@@ -1,4 +1,4 @@
-import { checkOutcome } from '../checks.ts';
+import { checkNumber, checkOutcome, DELAY_MS } from '../checks.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { Emitter, type Listener } from '../events.ts';
 import { type CallContext, Layer, type Next } from '../layer.ts';
@@ -23,6 +23,7 @@ import {
   resolveTools,
   type Tools,
 } from '../options.ts';
+import { parseCircuit } from '../snapshot.ts';
 
 /** A circuit has changed its state. */
 export interface Transition {
@@ -86,9 +87,14 @@ export class CircuitBreaker extends Layer {
     return circuitSnapshot(this.#moveOn(), this.#tools.clock.now(), this.#limits);
   }
 
-  /** Goes on where a snapshot taken `elapsedMs` ago left off. */
-  restore(snapshot: CircuitSnapshot, elapsedMs: number): void {
-    const restored = restoredCircuit(snapshot, elapsedMs, this.#tools.clock.now(), this.#limits);
+  /**
+   * Goes on where a snapshot taken `elapsedMs` ago left off.
+   * @throws TypeError or RangeError naming the part of it that makes no sense.
+   */
+  restore(snapshot: CircuitSnapshot, elapsedMs: number = 0): void {
+    const checked = parseCircuit('snapshot', snapshot);
+    const agoMs = checkNumber('elapsedMs', elapsedMs, 0, DELAY_MS);
+    const restored = restoredCircuit(checked, agoMs, this.#tools.clock.now(), this.#limits);
     // Calls under way change nothing any more.
     this.#commit({ ...restored, generation: this.#circuit.generation + 1 });
   }
@@ -108,6 +114,11 @@ export class CircuitBreaker extends Layer {
   /** Whether calls are admitted freely: what a retry asks before it adds to the load. */
   get closed(): boolean {
     return this.#circuit.state === 'closed';
+  }
+
+  /** Whether a call made now would be admitted. */
+  get admits(): boolean {
+    return refusalMs(this.#circuit, this.#tools.clock.now(), this.#limits) === 0;
   }
 
   #admit(): Ticket {

@@ -1,3 +1,4 @@
+import { checkNumber, DELAY_MS } from '../checks.ts';
 import {
   available,
   budgetSnapshot,
@@ -10,6 +11,7 @@ import {
   withdraw,
 } from '../model/retry-budget.ts';
 import { type LayerTools, type RetryBudgetOptions, resolveRetryBudget, resolveTools, type Tools } from '../options.ts';
+import { parseBudget } from '../snapshot.ts';
 
 /**
  * Limits the load that retries add: by default to 20 % of the calls of the last ten seconds, with 10 retries per second
@@ -48,8 +50,13 @@ export class RetryBudget {
     return budgetSnapshot(this.#state, this.#tools.clock.now(), this.#limits);
   }
 
-  /** Goes on where a snapshot taken `elapsedMs` ago left off. */
-  restore(snapshot: RetryBudgetSnapshot, elapsedMs: number): void {
-    this.#state = restoredBudget(snapshot, elapsedMs, this.#tools.clock.now(), this.#limits);
+  /**
+   * Goes on where a snapshot taken `elapsedMs` ago left off.
+   * @throws TypeError or RangeError naming the part of it that makes no sense.
+   */
+  restore(snapshot: RetryBudgetSnapshot, elapsedMs: number = 0): void {
+    const checked = parseBudget('snapshot', snapshot);
+    const agoMs = checkNumber('elapsedMs', elapsedMs, 0, DELAY_MS);
+    this.#state = restoredBudget(checked, agoMs, this.#tools.clock.now(), this.#limits);
   }
 }

@@ -1,5 +1,5 @@
 import type { Scope } from '../abort.ts';
-import { checkFunction, checkKeys } from '../checks.ts';
+import { checkFunction, checkKeys, checkYesNo } from '../checks.ts';
 import type { Clock } from '../clock.ts';
 import { type CallContext, Layer, type Next } from '../layer.ts';
 import { backoffMs } from '../model/backoff.ts';
@@ -60,7 +60,7 @@ export function retry(options: RetryPolicyOptions & LayerTools = {}): Policy {
   const tools = resolveTools(options);
   const shouldRetry = checkFunction('retry.shouldRetry', options.shouldRetry, isError);
   return new Retry(resolveRetry(options), budgetFor(options.budget, tools), tools, {
-    shouldRetry: (result, attempt) => shouldRetry({ ...result, attempt }),
+    shouldRetry: (result, attempt) => checkYesNo('retry.shouldRetry', shouldRetry({ ...result, attempt })),
   });
 }
 

@@ -252,13 +252,41 @@ test('client.fetch does not forget a dependency with an open circuit', async () 
   expect(await errorOf(client.fetch(at('down')))).toMatchObject({ code: 'CIRCUIT_OPEN' });
 });
 
-test('client.fetch does not forget a dependency with a half-open circuit', async () => {
+test('client.fetch forgets a circuit that has been open and that nobody asks for any more', async () => {
   const { client, clock } = hosts({ maxDependencies: 2 });
   await client.fetch(at('down'));
+  await clock.advance(9_999);
+  for (const name of ['a', 'b']) await client.fetch(at(name));
+  expect(keysOf(client)).toEqual(origins('b', 'down'));
+  await clock.advance(1);
+  for (const name of ['c', 'd']) await client.fetch(at(name));
+  expect(keysOf(client)).toEqual(origins('c', 'd'));
+});
+
+test('client.fetch does not forget a half-open circuit with its probe under way', async () => {
+  const { client, clock } = hosts({
+    maxDependencies: 2,
+    isolateBy: ({ url }) => new URL(url).host.replace('silent', 'down'),
+  });
+  await client.fetch(at('down'));
   await clock.advance(10_000);
-  expect(stateOf(client, 'https://down.test')).toBe('half-open');
+  const controller = new AbortController();
+  const probe = errorOf(client.fetch(at('silent'), { signal: controller.signal }));
+  expect(stateOf(client, 'down.test')).toBe('half-open');
   for (const name of ['a', 'b', 'c']) await client.fetch(at(name));
-  expect(keysOf(client)).toEqual(origins('c', 'down'));
+  expect(keysOf(client)).toEqual(['c.test', 'down.test']);
+  controller.abort();
+  await probe;
+});
+
+test.for([
+  { input: 'data:,hi', key: 'data:' },
+  { input: 'file:///etc/hosts', key: 'file:' },
+  { input: 'app://shop/list', key: 'app:' },
+])('client.fetch keeps what has no origin apart by its scheme, for $input', async ({ input, key }) => {
+  const { client } = hosts();
+  await client.fetch(input);
+  expect(keysOf(client)).toEqual([key]);
 });
 
 test('client.fetch does not forget a dependency with a call under way, and does once it has ended', async () => {

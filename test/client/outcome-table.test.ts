@@ -134,7 +134,7 @@ const endings: readonly Ending[] = [
     ...hang,
     init: (clock) => ({ deadline: deadlineAfter(clock) }),
     outcome: 'ignored',
-    failure: 'aborted',
+    failure: 'deadline',
     gives: 'DEADLINE_EXCEEDED',
   },
   {
@@ -143,7 +143,7 @@ const endings: readonly Ending[] = [
     options: { attemptTimeoutMs: false },
     init: (clock) => ({ deadline: deadlineAfter(clock) }),
     outcome: 'ignored',
-    failure: 'aborted',
+    failure: 'deadline',
     gives: 'DEADLINE_EXCEEDED',
   },
 ];

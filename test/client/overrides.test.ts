@@ -134,8 +134,8 @@ function deadlineIn(clock: FakeClock, ms: number): Deadline & { end: (reason?: u
 
 const whicheverFirst = [
   { own: 500, inherited: 501, afterMs: 500, outcome: 'failure', failure: 'deadline' },
-  { own: 501, inherited: 500, afterMs: 500, outcome: 'ignored', failure: 'aborted' },
-  { own: false, inherited: 500, afterMs: 500, outcome: 'ignored', failure: 'aborted' },
+  { own: 501, inherited: 500, afterMs: 500, outcome: 'ignored', failure: 'deadline' },
+  { own: false, inherited: 500, afterMs: 500, outcome: 'ignored', failure: 'deadline' },
 ] as const;
 
 test.for(whicheverFirst)('client.fetch ends with the deadline of $own or $inherited ms that is first', async (row) => {
@@ -166,6 +166,31 @@ test('client.fetch aborts the attempt under way, at the end of an inherited dead
   expect(upstream.requests[0]?.signal).toMatchObject({ aborted: true, reason: await call });
 });
 
+test('client.fetch goes by what remains, when the signal of an inherited deadline does not', async () => {
+  const { client, clock } = clientBench(['hang']);
+  const deadline = { signal: new AbortController().signal, remainingMs: () => 30 };
+  const call = watch(client.fetch(url, { deadline }));
+  await clock.advance(29);
+  expect(call.state).toBe('pending');
+  await clock.advance(1);
+  expect(call.error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  expect(clock.pending).toBe(0);
+});
+
+test.for([Number.NaN, '30', undefined])(
+  'client.fetch refuses an inherited deadline with %s remaining',
+  async (value) => {
+    const { client, upstream } = clientBench([200]);
+    const deadline = { signal: new AbortController().signal, remainingMs: () => value as number };
+    const error = await errorOf(client.fetch(url, { deadline }));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({
+      message: expect.stringContaining('init.deadline.remainingMs() must return a number'),
+    });
+    expect(upstream.calls).toBe(0);
+  },
+);
+
 const pastDue: readonly { kind: string; deadline: (clock: FakeClock) => Deadline }[] = [
   { kind: 'no time left', deadline: () => ({ signal: new AbortController().signal, remainingMs: () => 0 }) },
   { kind: 'less than none', deadline: () => ({ signal: new AbortController().signal, remainingMs: () => -5 }) },
@@ -185,7 +210,7 @@ test.for(pastDue)('client.fetch makes no call, for an inherited deadline with $k
   const timers = clock.pending;
   expect(await errorOf(client.fetch(url, { deadline: given }))).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   expect(upstream.calls).toBe(0);
-  expect(facts(events, 'completed')).toEqual([{ outcome: 'ignored', attempts: 0, durationMs: 0, failure: 'aborted' }]);
+  expect(facts(events, 'completed')).toEqual([{ outcome: 'ignored', attempts: 0, durationMs: 0, failure: 'deadline' }]);
   expect(facts(events, 'rejected')).toEqual([]);
   expect(client.snapshot().dependencies[origin]).toMatchObject({
     running: 0,

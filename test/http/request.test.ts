@@ -34,7 +34,6 @@ const idempotent = ((): ReadonlySet<string> => {
 
 test.for([
   { kind: 'a string', input: url },
-  { kind: 'a URL', input: new URL(url) },
   { kind: 'a Request', input: new Request(url) },
 ])('prepareRequest() keeps the input as it is, and knows its URL, for $kind', ({ input }) => {
   const prepared = prepare(input);

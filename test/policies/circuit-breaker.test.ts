@@ -1167,3 +1167,20 @@ test('CircuitBreaker holds on to a reset timeout that is longer than the default
   await bench.run('f');
   expect(await bench.refusalMs()).toBe(300_000);
 });
+
+test.for([
+  { snapshot: {}, says: 'snapshot.state' },
+  { snapshot: { ...blank, consecutiveFailures: Number.NaN }, says: 'snapshot.consecutiveFailures' },
+  { snapshot: null, says: 'snapshot must be an object' },
+])('restore() refuses $snapshot, naming the part that makes no sense, and leaves the circuit as it is', async (row) => {
+  const bench = new Bench({ failureThreshold: 1 });
+  expect(() => bench.breaker.restore(row.snapshot as unknown as CircuitSnapshot, 0)).toThrow(row.says);
+  expect(bench.breaker.state).toBe('closed');
+  await bench.breaker.execute(() => Promise.reject(new Error('down'))).catch(() => {});
+  expect(bench.breaker.state).toBe('open');
+});
+
+test('restore() refuses an age that makes no sense', () => {
+  const bench = new Bench();
+  expect(() => bench.breaker.restore(blank, Number.NaN)).toThrow('elapsedMs');
+});

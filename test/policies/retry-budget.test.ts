@@ -162,3 +162,22 @@ test.for(wrong)('RetryBudget throws at once, for $options', ({ options, error })
   // @ts-expect-error: options that make no sense, on purpose
   expect(() => new RetryBudget(options)).toThrow(error);
 });
+
+test.for([
+  { snapshot: {}, says: 'snapshot.calls' },
+  { snapshot: { calls: 1, retries: -5, reserve: 0 }, says: 'snapshot.retries' },
+  { snapshot: { calls: 1, retries: 0, reserve: Number.NaN }, says: 'snapshot.reserve' },
+  { snapshot: null, says: 'snapshot must be an object' },
+])('restore() refuses $snapshot, naming the part that makes no sense', ({ snapshot, says }) => {
+  const budget = new RetryBudget({ clock: new FakeClock() });
+  expect(() => budget.restore(snapshot as unknown as RetryBudgetSnapshot, 0)).toThrow(says);
+  expect(budget.available).toBe(10);
+});
+
+test('restore() refuses an age that makes no sense, and takes a snapshot without one for fresh', () => {
+  const budget = new RetryBudget({ clock: new FakeClock() });
+  const snapshot = { calls: 0, retries: 0, reserve: 3 };
+  expect(() => budget.restore(snapshot, -1)).toThrow('elapsedMs must be a number of at least 0, got -1');
+  budget.restore(snapshot);
+  expect(budget.available).toBe(3);
+});

@@ -752,3 +752,17 @@ test('retry() names the options there are, when one is misspelt', () => {
     ),
   );
 });
+
+test.for([
+  { answer: Promise.resolve(false), shown: 'an object' },
+  { answer: 'yes', shown: '"yes"' },
+  { answer: undefined, shown: 'undefined' },
+])(
+  'retry() rejects with a TypeError, when shouldRetry answers $shown instead of yes or no',
+  async ({ answer, shown }) => {
+    const policy = retry({ clock: new FakeClock(), shouldRetry: () => answer as unknown as boolean });
+    await expect(policy.execute(() => 'value')).rejects.toThrow(
+      new TypeError(`retry.shouldRetry must return true or false, got ${shown}`),
+    );
+  },
+);

@@ -59,7 +59,8 @@ export class NaiveBulkhead {
   }
 
   get timers(): number {
-    return this.#timers.length;
+    // Each that waits looks out for calls that are lost.
+    return this.#timers.length + this.#waiting.length;
   }
 
   get answers(): readonly (string | undefined)[] {

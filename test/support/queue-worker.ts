@@ -19,18 +19,26 @@ const clients = {
   restored: createClient({ isolateBy: () => 'dependency', restore: SNAPSHOT }),
 };
 
+/** One signal for the calls of all requests, as for a shutdown. */
+const shared = new AbortController();
+
 /** What a request of this Worker is to do, as the query says it. */
 const actions = {
   async call(client: Client, query: URLSearchParams, request: Request): Promise<unknown> {
     const init: FetchInit = {
       deadlineMs: Number(query.get('deadlineMs')),
       ...(query.has('tied') ? { signal: request.signal } : {}),
+      ...(query.has('shared') ? { signal: shared.signal } : {}),
     };
     const call = client.json(query.get('url') ?? '', init).then(({ value }) => value, codeOf);
     return query.has('leave') ? 'left' : call;
   },
   async snapshot(client: Client): Promise<unknown> {
     return Object.values(client.snapshot().dependencies)[0] ?? null;
+  },
+  async abort(): Promise<unknown> {
+    shared.abort('shut down');
+    return 'aborted';
   },
   async close(client: Client, query: URLSearchParams): Promise<unknown> {
     await client.close({ drainMs: Number(query.get('drainMs')) });
