@@ -91,7 +91,7 @@ export interface ClientOptions {
   /** Dependencies whose state is kept; idle ones with a closed circuit make room for new ones. Default 1,000. */
   readonly maxDependencies?: number;
   /** The fetch to wrap. Default: `globalThis.fetch`, looked up at each call. */
-  readonly fetch?: (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
+  readonly fetch?: (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
   /** Where a {@link Client.snapshot} of an earlier process left off. */
   readonly restore?: ClientSnapshot;
   readonly clock?: Clock;

@@ -39,7 +39,7 @@ export interface Client extends AsyncDisposable {
    *
    * @throws What fetch throws; the caller's `signal.reason`; {@link SteadfetchError} for what the layers refuse or end.
    */
-  readonly fetch: (input: RequestInfo | URL, init?: FetchInit) => Promise<Response>;
+  readonly fetch: (input: string | URL | Request, init?: FetchInit) => Promise<Response>;
   /**
    * Fetches and parses JSON. The body is read inside the attempt, so that a connection dropped in the middle of it is
    * retried and counted. No body (204, HEAD) gives `undefined`.
@@ -47,7 +47,7 @@ export interface Client extends AsyncDisposable {
    * @throws {@link HttpError} if the final answer is not 2xx; TypeError if its body breaks off or is not JSON; and what
    * {@link Client.fetch} throws.
    */
-  readonly json: <T>(input: RequestInfo | URL, init?: FetchInit) => Promise<Result<T>>;
+  readonly json: <T>(input: string | URL | Request, init?: FetchInit) => Promise<Result<T>>;
   /** The state of all dependencies as plain JSON, for a health report or for `createClient({ restore })` later. */
   readonly snapshot: () => ClientSnapshot;
   /** Calls `listener` for each event, in order. Returns the function that stops it. */
@@ -113,7 +113,7 @@ export function createClient(options?: ClientOptions): Client {
     ]);
   }
 
-  async function run(input: RequestInfo | URL, init: FetchInit | undefined, readsBody: boolean): Promise<Answer> {
+  async function run(input: string | URL | Request, init: FetchInit | undefined, readsBody: boolean): Promise<Answer> {
     const request = prepareRequest(input, init, settings.fetch !== undefined);
     const limits = init === undefined ? settings.limits : resolveCall(settings, init);
     const dependency = dependencies.get(dependencyOf(request, settings.isolateBy));
@@ -170,7 +170,7 @@ export function createClient(options?: ClientOptions): Client {
   return {
     // A null init is none, as for fetch itself.
     fetch: async (input, init) => (await run(input, init ?? undefined, false)).response,
-    json: async <T>(input: RequestInfo | URL, init?: FetchInit): Promise<Result<T>> => {
+    json: async <T>(input: string | URL | Request, init?: FetchInit): Promise<Result<T>> => {
       const { response, value } = await run(input, init ?? undefined, true);
       return { value: value as T, degraded: false, response };
     },

@@ -3,7 +3,7 @@ import type { CallOptions, FetchInit } from '../client-options.ts';
 
 /** A request as its caller made it: what the inner fetch is to get, and what the layers ask about it. */
 export interface PreparedRequest {
-  readonly input: RequestInfo | URL;
+  readonly input: string | URL | Request;
   /** The init without what is ours. */
   readonly init: RequestInit;
   /** The caller's signal. */
@@ -22,7 +22,7 @@ export interface PreparedRequest {
  * @throws TypeError the platform's own, for arguments it would refuse: they say nothing about the dependency.
  */
 export function prepareRequest(
-  given: RequestInfo | URL,
+  given: string | URL | Request,
   givenInit: FetchInit | undefined,
   resolvesRelative: boolean,
 ): PreparedRequest {
@@ -134,7 +134,7 @@ function copyHeaders(headers: NonNullable<RequestInit['headers']>): NonNullable<
   return Array.from(headers as Iterable<[string, string]>, ([name, value]) => [name, value]);
 }
 
-function asRequest(input: RequestInfo | URL): Request | undefined {
+function asRequest(input: string | URL | Request): Request | undefined {
   return typeof input === 'object' && input !== null && 'url' in input ? input : undefined;
 }
 
@@ -190,7 +190,7 @@ function isBodiless(method: string): boolean {
 }
 
 /** What the platform can judge in place of a body: whether there may be one, and whether a stream is asked for rightly. */
-function standIn(body: BodyInit): BodyInit {
+function standIn(body: NonNullable<RequestInit['body']>): NonNullable<RequestInit['body']> {
   if (!(body instanceof ReadableStream)) return '';
   return body.locked ? body : new ReadableStream();
 }

@@ -27,7 +27,7 @@ export function sender(given: ClientOptions['fetch'], leases: BodyLeases): (cont
 
 async function callFetch(
   given: ClientOptions['fetch'],
-  input: RequestInfo | URL,
+  input: string | URL | Request,
   init: RequestInit,
 ): Promise<Response> {
   if (given !== undefined) return given(input, init);

@@ -22,7 +22,7 @@ export interface ChaosOptions {
   readonly clock?: Clock;
 }
 
-type Fetch = (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
+type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /**
  * Wraps a fetch so that it fails as networks do, by chance.

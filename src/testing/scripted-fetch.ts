@@ -5,9 +5,9 @@ import { elapse } from './elapse.ts';
 export interface ScriptedAnswer {
   /** Default 200. */
   readonly status?: number;
-  readonly headers?: HeadersInit;
+  readonly headers?: NonNullable<RequestInit['headers']>;
   /** Default: none for a status that has no body, else empty. */
-  readonly body?: BodyInit | null;
+  readonly body?: NonNullable<RequestInit['body']> | null;
   /** Milliseconds until the headers arrive. Default 0. */
   readonly delayMs?: number;
   /** What becomes of the body after what `body` gives: it ends, breaks off, or never ends. Default `"end"`. */
@@ -19,7 +19,7 @@ export interface ScriptedRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
-  readonly body: BodyInit | null;
+  readonly body: NonNullable<RequestInit['body']> | null;
   readonly signal: AbortSignal | undefined;
   /** Number of the request, from 1. */
   readonly number: number;
@@ -39,7 +39,7 @@ export type ScriptStep =
 
 /** A fetch that follows a script, and remembers what it was asked. */
 export interface ScriptedFetch {
-  (input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  (input: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** How often it was called. */
   readonly calls: number;
   readonly requests: readonly ScriptedRequest[];
@@ -56,7 +56,7 @@ export function scriptedFetch(script: readonly ScriptStep[], options: { readonly
   if (last === undefined) throw new TypeError('scriptedFetch() takes at least one step, got none');
   const clock = options.clock ?? platformClock;
   const requests: ScriptedRequest[] = [];
-  async function fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = describe(input, init, requests.length + 1);
     requests.push(request);
     request.signal?.throwIfAborted();
@@ -70,7 +70,7 @@ export function scriptedFetch(script: readonly ScriptStep[], options: { readonly
   }) as ScriptedFetch;
 }
 
-function describe(input: RequestInfo | URL, init: RequestInit | undefined, number: number): ScriptedRequest {
+function describe(input: string | URL | Request, init: RequestInit | undefined, number: number): ScriptedRequest {
   const request = typeof input === 'object' && 'url' in input ? input : undefined;
   return {
     url: request?.url ?? String(input),
@@ -107,7 +107,11 @@ function aborted(signal: AbortSignal | undefined, clock: Clock): Promise<never> 
 }
 
 /** A body that gives `start` and then breaks off, or goes silent; the signal ends it, whether or not anybody reads. */
-function unfinished(start: BodyInit | null, after: 'break' | 'hang', signal: AbortSignal | undefined): ReadableStream {
+function unfinished(
+  start: NonNullable<RequestInit['body']> | null,
+  after: 'break' | 'hang',
+  signal: AbortSignal | undefined,
+): ReadableStream {
   const source = new Response(start).body?.getReader();
   return new ReadableStream({
     start(controller) {
