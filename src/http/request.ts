@@ -177,12 +177,11 @@ function refuseInvalid(
 function refuseUnusable(request: Request, method: string): void {
   const { body, bodyUsed } = request;
   const allowsNone = isBodiless(method);
-  if (bodyUsed || body?.locked === true || (allowsNone && body !== null && body !== undefined)) {
-    new Request(request, { method });
-  } else if (allowsNone && body === undefined && !isBodiless(request.method)) {
-    // Firefox does not show the body of a Request: a copy is asked for.
-    new Request(request.clone(), { method });
-  }
+  if (bodyUsed || body?.locked === true) new Request(request, { method });
+  // With a body of our own: workerd refuses a Request like that, but takes its body all the same.
+  else if (allowsNone && body !== null && body !== undefined) new Request(request.url, { method, body: '' });
+  // Firefox does not show the body of a Request: a copy is asked for.
+  else if (allowsNone && body === undefined && !isBodiless(request.method)) new Request(request.clone(), { method });
 }
 
 function isBodiless(method: string): boolean {

@@ -173,4 +173,4 @@ export class Bulkhead extends Layer {
   }
 }
 
-const LONGEST_WATCH_MS = 60_000;
+const LONGEST_WATCH_MS = 600_000;

@@ -281,7 +281,6 @@ test('client.fetch does not forget a half-open circuit with its probe under way'
 
 test.for([
   { input: 'data:,hi', key: 'data:' },
-  { input: 'file:///etc/hosts', key: 'file:' },
   { input: 'app://shop/list', key: 'app:' },
 ])('client.fetch keeps what has no origin apart by its scheme, for $input', async ({ input, key }) => {
   const { client } = hosts();

@@ -48,14 +48,16 @@ test('client.json rejects with the same error on every engine, for a body that b
 // Half a number is a number: what is missing shows in the length alone.
 const number = 'body=1234567890';
 
-test('client.json notices by the length that half a number is missing, for cut-body', async () => {
+// WebKit takes a cut body for the whole one, and across origins its length may be that of the compressed body.
+const unseen = engine === 'webkit';
+
+test('client.json notices that half a number is missing, for cut-body where the engine or the length tells', async () => {
   const { given, outcome } = await encounter(`cut-body;${number}`, { use: 'json' });
-  expect(given).toEqual({ error: networkError });
-  expect(outcome).toBe('failure');
+  expect(given).toEqual(unseen ? { value: 12_345 } : { error: networkError });
+  expect(outcome).toBe(unseen ? 'success' : 'failure');
 });
 
-// Without a length WebKit cannot know: the last chunk is what it does not look for.
-const unseen = engine === 'webkit';
+// Without a length it cannot know at all: the last chunk is what it does not look for.
 
 test('client.json cannot notice half a number, for cut-chunked where the engine hides the cut', async () => {
   const { given, outcome } = await encounter(`cut-chunked;${number}`, { use: 'json' });
