@@ -2,7 +2,12 @@ import { defineConfig } from 'tsup';
 
 // One file per entry, and what they share beside them. Declarations come from tsc: see `npm run build`.
 export default defineConfig({
-  entry: { index: 'src/index.ts', 'testing/index': 'src/testing/index.ts' },
+  entry: {
+    index: 'src/index.ts',
+    'adapters/ky': 'src/adapters/ky.ts',
+    'stores/idb': 'src/stores/idb.ts',
+    'testing/index': 'src/testing/index.ts',
+  },
   format: 'esm',
   platform: 'neutral',
   target: 'es2022',

@@ -1,5 +1,13 @@
 import { COUNT, checkFunction, checkKeys, checkNumber, SPAN_MS, show } from './checks.ts';
 import type { Clock } from './clock.ts';
+import {
+  type CallFallbackOptions,
+  type FallbackOptions,
+  type FallbackRules,
+  type FallbackSettings,
+  resolveCallFallback,
+  resolveFallback,
+} from './fallback-options.ts';
 import { RETRYABLE_STATUS } from './model/outcome.ts';
 import {
   BACKOFF_KEYS,
@@ -59,11 +67,11 @@ export interface CallOptions {
   readonly retry?: CallRetryOptions | false;
   /** `true`: this request may be sent twice whatever its method; `false`: it may not. */
   readonly idempotent?: boolean;
-  /** Reserved for the fallback layer. */
-  readonly fallback?: false;
-  /** Reserved for the fallback layer: keeps a Worker alive for work behind the answer. */
+  /** Changes the client's fallback options for this call; `false`: nothing stored answers it, and nothing is stored. */
+  readonly fallback?: CallFallbackOptions | false;
+  /** Told of the work that goes on behind the answer (storing, refreshing), so that a Worker lives until it is done. */
   readonly waitUntil?: (work: Promise<unknown>) => void;
-  /** Reserved for the fallback layer: whose data it is. */
+  /** Whose data it is, before what the client's `fallback.partition` says. */
   readonly partition?: string;
 }
 
@@ -84,8 +92,8 @@ export interface ClientOptions {
   readonly retry?: HttpRetryOptions | false;
   /** Longest an attempt may take until its headers arrive (in `json`, until its body is read), in ms. Default 10,000. */
   readonly attemptTimeoutMs?: number | false;
-  /** Reserved for the fallback layer, which is off. */
-  readonly fallback?: false;
+  /** Answers when the network can't, or need not: from a store, or with a default. Off by default. */
+  readonly fallback?: FallbackOptions | false;
   /** Which dependency a request goes to. State is kept per dependency. Default: the URL's origin. */
   readonly isolateBy?: (request: Request) => string;
   /** Dependencies whose state is kept; idle ones with a closed circuit make room for new ones. Default 1,000. */
@@ -103,6 +111,7 @@ export interface CallLimits {
   readonly deadlineMs: number;
   readonly attemptTimeoutMs: number;
   readonly retry: HttpRetryLimits | false;
+  readonly fallback: FallbackRules | false;
 }
 
 export interface HttpRetryLimits extends RetryLimits {
@@ -118,6 +127,7 @@ export interface ClientSettings {
   readonly bulkhead: BulkheadOptions | false;
   readonly breaker: BreakerOptions<HttpResult> | false;
   readonly retry: HttpRetryOptions | false;
+  readonly fallback: FallbackSettings | false;
   readonly isolateBy: ((request: Request) => string) | undefined;
   readonly maxDependencies: number;
   readonly fetch: ClientOptions['fetch'];
@@ -152,7 +162,8 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
   const { name, clock, random, bulkhead = {}, breaker = {}, retry = {}, restore } = options;
   if (bulkhead !== false) resolveBulkhead(bulkhead);
   if (breaker !== false) resolveBreaker(breaker);
-  refuseFallback('fallback', options.fallback);
+  const { fallback: wanted = false } = options;
+  const fallback = wanted === false ? false : resolveFallback(wanted);
   return {
     tools: resolveTools({
       ...(name === undefined ? {} : { name }),
@@ -163,10 +174,12 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
       deadlineMs: checkLimit('deadlineMs', options.deadlineMs, 30_000),
       attemptTimeoutMs: checkLimit('attemptTimeoutMs', options.attemptTimeoutMs, 10_000),
       retry: retry === false ? false : resolveHttpRetry(retry),
+      fallback: fallback === false ? false : fallback.rules,
     },
     bulkhead: copy(bulkhead),
     breaker: copy(breaker),
     retry: copy(retry),
+    fallback,
     isolateBy: checkFunction('isolateBy', options.isolateBy, undefined),
     maxDependencies: checkNumber('maxDependencies', options.maxDependencies, 1_000, COUNT),
     fetch: checkFunction('fetch', options.fetch, undefined),
@@ -179,17 +192,23 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
  * @throws TypeError or RangeError naming the option and the value.
  */
 export function resolveCall({ limits, retry }: ClientSettings, init: CallOptions): CallLimits {
-  refuseFallback('init.fallback', init.fallback);
   checkFunction('init.waitUntil', init.waitUntil, undefined);
   if (init.idempotent !== undefined && typeof init.idempotent !== 'boolean') {
     throw new TypeError(`init.idempotent must be true or false, got ${show(init.idempotent)}`);
   }
+  if (init.partition !== undefined && typeof init.partition !== 'string') {
+    throw new TypeError(`init.partition must be a string, got ${show(init.partition)}`);
+  }
   checkDeadline(init.deadline);
-  if (init.deadlineMs === undefined && init.attemptTimeoutMs === undefined && init.retry === undefined) return limits;
+  const { deadlineMs, attemptTimeoutMs } = init;
+  const fallback = resolveCallFallback(init.fallback, limits.fallback);
+  const asksForMore = deadlineMs !== undefined || attemptTimeoutMs !== undefined || init.retry !== undefined;
+  if (!asksForMore && fallback === limits.fallback) return limits;
   return {
-    deadlineMs: checkLimit('init.deadlineMs', init.deadlineMs, limits.deadlineMs),
-    attemptTimeoutMs: checkLimit('init.attemptTimeoutMs', init.attemptTimeoutMs, limits.attemptTimeoutMs),
+    deadlineMs: checkLimit('init.deadlineMs', deadlineMs, limits.deadlineMs),
+    attemptTimeoutMs: checkLimit('init.attemptTimeoutMs', attemptTimeoutMs, limits.attemptTimeoutMs),
     retry: resolveCallRetry(init.retry, limits, retry),
+    fallback,
   };
 }
 
@@ -243,9 +262,4 @@ function checkDeadline(deadline: Deadline | undefined): void {
   if (typeof deadline?.signal?.addEventListener !== 'function' || typeof deadline.remainingMs !== 'function') {
     throw new TypeError(`init.deadline must have a signal and remainingMs(), got ${show(deadline)}`);
   }
-}
-
-function refuseFallback(path: string, value: unknown): void {
-  if (value === undefined || value === false) return;
-  throw new TypeError(`${path} must be false, got ${show(value)}: there is no fallback layer in this version yet`);
 }

@@ -17,19 +17,25 @@ import { composeLayers } from './compose.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
 import { Emitter, type Listener, type SteadEvent } from './events.ts';
+import { type FallbackSettings, resolveFallback } from './fallback-options.ts';
+import { GuardedStore } from './guarded-store.ts';
 import type { Answer } from './http/answer.ts';
 import { BodyLeases } from './http/body.ts';
-import { Call } from './http/call.ts';
+import { degradation } from './http/cache-status.ts';
+import { type BodyReading, Call } from './http/call.ts';
 import { describeRequest, type PreparedRequest, prepareRequest } from './http/request.ts';
 import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
+import { type FallbackHost, HttpFallback } from './http-fallback.ts';
 import { CallContext, type Layer, raced } from './layer.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Deadline } from './policies/deadline.ts';
 import { Retry } from './policies/retry.ts';
+import { Refreshes } from './refreshes.ts';
 import { Registry } from './registry.ts';
 import type { Result } from './result.ts';
 import type { ClientSnapshot } from './snapshot.ts';
+import { StoredAnswers } from './stored-answers.ts';
 
 /** A fault-tolerant `fetch`, with state of its own per dependency. Its methods work unbound. */
 export interface Client extends AsyncDisposable {
@@ -50,6 +56,13 @@ export interface Client extends AsyncDisposable {
   readonly json: <T>(input: string | URL | Request, init?: FetchInit) => Promise<Result<T>>;
   /** The state of all dependencies as plain JSON, for a health report or for `createClient({ restore })` later. */
   readonly snapshot: () => ClientSnapshot;
+  /**
+   * Forgets the stored answers of one partition, or all of them; what is under way is not stored any more. Call it when a
+   * user logs out.
+   *
+   * @throws what the store throws: then they are not forgotten.
+   */
+  readonly clear: (options?: ClearOptions) => Promise<void>;
   /** Calls `listener` for each event, in order. Returns the function that stops it. */
   readonly subscribe: (listener: Listener<SteadEvent>) => () => void;
   /**
@@ -57,6 +70,11 @@ export interface Client extends AsyncDisposable {
    * they are aborted with it. Resolves when none is left. A second call waits for the first.
    */
   readonly close: (options?: CloseOptions) => Promise<void>;
+}
+
+export interface ClearOptions {
+  /** Whose answers: what `fallback.partition` returned for them. Left out: everybody's. */
+  readonly partition?: string;
 }
 
 export interface CloseOptions {
@@ -74,16 +92,18 @@ export function createClient(options?: ClientOptions): Client {
   const events = new Emitter<SteadEvent>();
   const dependencies = new Registry(settings, events);
   const leases = new BodyLeases();
-  const send = raced(sender(settings.fetch, leases), settings.fetch === undefined);
+  const send = raced(sender(settings.fetch, leases, clock), settings.fetch === undefined);
   const underWay = new CallsUnderWay(clock);
+  const fallbackHost = hostOf();
   let closing: Promise<void> | undefined;
 
   /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
   function layersAround(dependency: Dependency, limits: CallLimits): Layer {
     const tools = { ...settings.tools, name: dependency.key };
     const { breaker, bulkhead } = dependency;
-    const { retry, deadlineMs, attemptTimeoutMs } = limits;
+    const { fallback, retry, deadlineMs, attemptTimeoutMs } = limits;
     return composeLayers([
+      fallback !== false && new HttpFallback(dependency, fallback, fallbackHost),
       new CallLog(dependency, settings, events),
       deadlineMs < Infinity && new Deadline(deadlineMs, tools),
       bulkhead,
@@ -113,14 +133,40 @@ export function createClient(options?: ClientOptions): Client {
     ]);
   }
 
-  async function run(input: string | URL | Request, init: FetchInit | undefined, readsBody: boolean): Promise<Answer> {
+  /** What the fallback needs of the client, with a store or without. */
+  function hostOf(): FallbackHost {
+    const ofFallback = settings.fallback === false ? NO_STORE : settings.fallback;
+    const { store, storeTimeoutMs } = ofFallback;
+    return {
+      clock,
+      events,
+      settings: ofFallback,
+      answers: store && new StoredAnswers(new GuardedStore(store, clock, storeTimeoutMs), ofFallback, clock),
+      refreshes: new Refreshes(),
+      discard: (answer) => leases.discard(answer),
+      behind: async ({ request, limits }, dependency, work) => {
+        const call = new Call({ ...request, signal: undefined }, limits, ofFallback.maxBodyBytes);
+        const scope = new Scope();
+        const now = clock.now();
+        if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
+        underWay.enter(scope, dependency, now + limits.deadlineMs, now);
+        try {
+          await work(new CallContext(scope, { call, lease: leases.hold }));
+        } finally {
+          underWay.leave(scope);
+        }
+      },
+    };
+  }
+
+  async function run(input: string | URL | Request, init: FetchInit | undefined, reads: BodyReading): Promise<Answer> {
     const request = prepareRequest(input, init, settings.fetch !== undefined);
     const limits = init === undefined ? settings.limits : resolveCall(settings, init);
     const dependency = dependencies.get(dependencyOf(request, settings.isolateBy));
     const { signal } = request;
     signal?.throwIfAborted();
 
-    const call = new Call(request, limits, readsBody);
+    const call = new Call(request, limits, reads, init);
     const scope = new Scope();
     const now = clock.now();
     const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency, clock);
@@ -132,7 +178,7 @@ export function createClient(options?: ClientOptions): Client {
     underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
     try {
       answer = await layersFor(dependency, limits).around(send, context);
-      if (readsBody && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
+      if (reads !== 'none' && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
       return answer;
     } catch (error) {
       // Nobody gets the Response: a hook of the user's threw, say.
@@ -160,6 +206,15 @@ export function createClient(options?: ClientOptions): Client {
     return underWay.drain(drainMs);
   }
 
+  async function clear(options: ClearOptions = {}): Promise<void> {
+    checkKeys('clear', options, ['partition']);
+    const { partition } = options;
+    if (partition !== undefined && typeof partition !== 'string') {
+      throw new TypeError(`clear.partition must be a string, got ${show(partition)}`);
+    }
+    await fallbackHost.answers?.clear(partition);
+  }
+
   async function close(options: CloseOptions = {}): Promise<void> {
     checkKeys('close', options, ['drainMs']);
     const drainMs = checkNumber('close.drainMs', options.drainMs, 10_000, DELAY_MS);
@@ -169,10 +224,12 @@ export function createClient(options?: ClientOptions): Client {
 
   return {
     // A null init is none, as for fetch itself.
-    fetch: async (input, init) => (await run(input, init ?? undefined, false)).response,
+    fetch: async (input, init) => (await run(input, init ?? undefined, 'none')).response,
     json: async <T>(input: string | URL | Request, init?: FetchInit): Promise<Result<T>> => {
-      const { response, value } = await run(input, init ?? undefined, true);
-      return { value: value as T, degraded: false, response };
+      const { response, value } = await run(input, init ?? undefined, 'json');
+      const degraded = degradation(response);
+      if (degraded === undefined) return { value: value as T, degraded: false, response };
+      return { value: value as T, degraded: true, degradation: degraded, response };
     },
     snapshot: () => ({
       name: settings.tools.name ?? null,
@@ -180,10 +237,14 @@ export function createClient(options?: ClientOptions): Client {
       dependencies: Object.fromEntries([...dependencies].map((each) => [each.key, each.snapshot()])),
     }),
     subscribe: (listener) => events.subscribe(listener),
+    clear,
     close,
     [Symbol.asyncDispose]: () => close(),
   };
 }
+
+// What a call of a client without a fallback may have: an answer of its own.
+const NO_STORE: FallbackSettings = resolveFallback({ respond: () => undefined });
 
 /** Where a request's state is kept. */
 function dependencyOf(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {

@@ -83,7 +83,7 @@ export class Dependency {
 
 /** Until the body handed out has ended. What `json` did not read (an answer that is not 2xx) is no longer its call. */
 function holdFor<T>(value: T, release: () => void, context: CallContext): T {
-  if (!callOf(context).readsBody) return withBodyEnd(value, release, context.caller.lease);
+  if (callOf(context).reads === 'none') return withBodyEnd(value, release, context.caller.lease);
   release();
   return value;
 }

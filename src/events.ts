@@ -57,7 +57,7 @@ export interface QueuedEvent extends EventBase {
   readonly queued: number;
 }
 
-/** A call ended: its response was handed out, or its error. */
+/** A call to the dependency ended, one that refreshes a stored answer too: with its response, or its error. */
 export interface CompletedEvent extends EventBase {
   readonly type: 'completed';
   readonly outcome: Outcome;
@@ -69,8 +69,52 @@ export interface CompletedEvent extends EventBase {
   readonly failure?: FailureKind;
 }
 
+/** A caller was answered without the network, or in its place. */
+export interface FallbackEvent extends EventBase {
+  readonly type: 'fallback';
+  /** Stored, or the default that `respond` gave. */
+  readonly source: 'cache' | 'default';
+  /** Whether the answer tells its caller that it is second best. */
+  readonly degraded: boolean;
+  /** Age of a stored answer in ms; 0 for a default. */
+  readonly ageMs: number;
+  /** Why it is degraded: as in {@link Degradation.reason}. */
+  readonly reason?: string;
+}
+
+/** A stored answer was renewed, or could not be. */
+export interface RevalidatedEvent extends EventBase {
+  readonly type: 'revalidated';
+  /** Whether nobody waited for it. */
+  readonly background: boolean;
+  /** `confirmed` by a 304; `replaced` by a new answer; `dropped`: the server has none any more; `failed`: no answer. */
+  readonly result: 'confirmed' | 'replaced' | 'dropped' | 'failed';
+  /** The status of the server's answer, if there was one. */
+  readonly status?: number;
+}
+
+/** A store failed; the call went on without it. */
+export interface StoreErrorEvent extends EventBase {
+  readonly type: 'store-error';
+  readonly operation: 'get' | 'set' | 'delete';
+  /**
+   * `timeout`: it gave no answer in time; `invalid`: what it gave was no entry of ours, and was deleted; else the name of
+   * the error that it threw, such as `QuotaExceededError`.
+   */
+  readonly reason: string;
+}
+
 /** Everything a client tells about its work; tell them apart by `type`. */
-export type SteadEvent = AttemptEvent | RetryEvent | TransitionEvent | RejectedEvent | QueuedEvent | CompletedEvent;
+export type SteadEvent =
+  | AttemptEvent
+  | RetryEvent
+  | TransitionEvent
+  | RejectedEvent
+  | QueuedEvent
+  | FallbackEvent
+  | RevalidatedEvent
+  | StoreErrorEvent
+  | CompletedEvent;
 
 export type Listener<E> = (event: E) => void;
 
@@ -125,13 +169,14 @@ export class Emitter<E> {
   #report(listener: Listener<E>, error: unknown): void {
     if (this.#reported.has(listener)) return;
     this.#reported.add(listener);
-    reportListenerError(error);
+    reportThrown('an event listener', error);
   }
 }
 
 declare const reportError: ((error: unknown) => void) | undefined;
 
-function reportListenerError(error: unknown): void {
+/** Tells of an error in a function of the user's that must not become the caller's: as the platform tells of any other. */
+export function reportThrown(by: string, error: unknown): void {
   if (typeof reportError === 'function') reportError(error);
-  else console.error('steadfetch: an event listener threw', error);
+  else console.error(`steadfetch: ${by} threw`, error);
 }

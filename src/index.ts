@@ -1,4 +1,4 @@
-export { type Client, type CloseOptions, createClient } from './client.ts';
+export { type ClearOptions, type Client, type CloseOptions, createClient } from './client.ts';
 export type {
   CallOptions,
   CallRetryOptions,
@@ -26,13 +26,18 @@ export type {
   AttemptEvent,
   CompletedEvent,
   FailureKind,
+  FallbackEvent,
   Listener,
   QueuedEvent,
   RejectedEvent,
   RetryEvent,
+  RevalidatedEvent,
   SteadEvent,
+  StoreErrorEvent,
   TransitionEvent,
 } from './events.ts';
+export type { CallFallbackOptions, FallbackOptions } from './fallback-options.ts';
+export { degradation } from './http/cache-status.ts';
 export type { Jitter } from './model/backoff.ts';
 export type { CircuitState } from './model/circuit.ts';
 export type { CircuitSnapshot } from './model/circuit-snapshot.ts';
@@ -50,8 +55,11 @@ export { withTimeout } from './policies/attempt-timeout.ts';
 export { Bulkhead } from './policies/bulkhead.ts';
 export { CircuitBreaker, type Transition } from './policies/circuit-breaker.ts';
 export { withDeadline } from './policies/deadline.ts';
+export { type FallbackPolicy, type FallbackPolicyOptions, withFallback } from './policies/fallback.ts';
 export { type RetryPolicyOptions, type RetryQuestion, retry } from './policies/retry.ts';
 export { RetryBudget } from './policies/retry-budget.ts';
 export type { Context, ExecuteOptions, Operation, Policy } from './policy.ts';
-export type { Degradation, Result } from './result.ts';
+export type { Degradation, FallbackResult, Result } from './result.ts';
 export type { ClientSnapshot, Counters, DependencySnapshot, LastFailure } from './snapshot.ts';
+export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts';
+export type { Partition, Store, StoredResponse, StoreEntry } from './stores/store.ts';

@@ -65,18 +65,30 @@ export class CallContext implements Context {
 export abstract class Layer implements Policy {
   abstract around<T>(next: Next<T>, context: CallContext): Promise<T>;
 
-  async execute<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<T> {
-    const context = new CallContext(new Scope());
-    const signal = options?.signal;
-    if (signal === undefined) return this.around(raced(operation), context);
-    signal.throwIfAborted();
-    const unfollow = follow(signal, () => context.scope.abort(signal.reason));
-    try {
-      return await this.around(raced(operation), context);
-    } finally {
-      unfollow();
-    }
+  execute<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<T> {
+    return underSignal(options?.signal, (context) => this.around(raced(operation), context));
   }
+}
+
+/** Runs `work` in a context of its own, which ends when `signal` aborts. */
+export async function underSignal<T>(
+  signal: AbortSignal | undefined,
+  work: (context: CallContext) => Promise<T>,
+): Promise<T> {
+  const context = new CallContext(new Scope());
+  if (signal === undefined) return work(context);
+  signal.throwIfAborted();
+  const unfollow = follow(signal, () => context.scope.abort(signal.reason));
+  try {
+    return await work(context);
+  } finally {
+    unfollow();
+  }
+}
+
+/** What `work` gives, or the reason as soon as the scope is aborted: `work` goes on, and nobody waits for it. */
+export function untilAborted<T>(scope: Scope, work: PromiseLike<T> | T): Promise<T> {
+  return raced(() => work)(new CallContext(scope));
 }
 
 /**

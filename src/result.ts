@@ -1,10 +1,15 @@
-/** What an answer that did not come fresh from the network is, and why. */
+import { SteadfetchError } from './errors.ts';
+
+/** What an answer is that is not what was asked for, and why. */
 export interface Degradation {
   /** A stored answer, or the default that the caller provided. */
   readonly source: 'cache' | 'default';
-  /** What stood in the way of a fresh one. */
+  /**
+   * What stood in the way of a fresh one, in a word: `status-503`, `network`, or the code of the error in lower case, as
+   * `circuit-open`, `deadline-exceeded`.
+   */
   readonly reason: string;
-  /** Age of a stored answer in ms; 0 for a default. */
+  /** Age of a stored answer in ms, to the second; 0 for a default. */
   readonly ageMs: number;
 }
 
@@ -15,4 +20,12 @@ export interface Result<T> {
   readonly degradation?: Degradation;
   /** The answer it was read from; its body is used. */
   readonly response: Response;
+}
+
+/** A {@link Result} of what is not HTTP. */
+export type FallbackResult<T> = Omit<Result<T>, 'response'>;
+
+/** The word for an error of ours, or else `other`. Never a message: it may carry what nobody else should see. */
+export function reasonOf(error: unknown, other: string): string {
+  return error instanceof SteadfetchError ? error.code.toLowerCase().replaceAll('_', '-') : other;
 }

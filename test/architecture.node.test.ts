@@ -196,7 +196,18 @@ test('only clock.ts waits by the platform, and the test clock, to let others hav
 });
 
 test('chance is Math.random by default, and asked for by nobody', () => {
-  expect(mentions(/\bMath\.random\(|\bcrypto\b/)).toEqual([]);
+  expect(mentions(/\bMath\.random\(|\brandomUUID\b|\bgetRandomValues\b/)).toEqual([]);
+});
+
+test('only http/credentials.ts asks for cryptography, to keep credentials out of keys', () => {
+  expect(mentions(/\bcrypto\b/).filter((line) => !line.startsWith('http/credentials.ts:'))).toEqual([]);
+});
+
+test('only its own store knows idb-keyval, and only its adapter ky', () => {
+  const packages = files.flatMap(({ path, imports }) =>
+    imports.filter((imported) => !imported.endsWith('.ts')).map((imported) => `${path} → ${imported}`),
+  );
+  expect(packages).toEqual(['adapters/ky.ts → ky', 'stores/idb.ts → idb-keyval']);
 });
 
 // A file is named after what it is: the test tree follows.
@@ -209,5 +220,5 @@ test('names of files are in kebab-case', () => {
 
 test('the folders of src are the ones that the rules above are about', () => {
   const folders = new Set(files.map(({ path }) => relative('.', dirname(path)).split(sep)[0]));
-  expect([...folders].sort()).toEqual(['', 'http', 'model', 'policies', 'testing']);
+  expect([...folders].sort()).toEqual(['', 'adapters', 'http', 'model', 'policies', 'stores', 'testing']);
 });

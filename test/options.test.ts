@@ -444,10 +444,12 @@ test('resolveClient() has its defaults', () => {
           statusCodes: new Set([408, 425, 429, 500, 502, 503, 504]),
           shouldRetry: undefined,
         },
+        fallback: false,
       },
       bulkhead: {},
       breaker: {},
       retry: {},
+      fallback: false,
       isolateBy: undefined,
       maxDependencies: 1_000,
       fetch: undefined,
@@ -536,8 +538,8 @@ const wrong = [
   [{ retry: { methods: [undefined] } }, 'retry.methods must be an array of strings, got undefined'],
   [{ retry: { statusCodes: [503, undefined] } }, 'retry.statusCodes must be an array of numbers, got undefined'],
   [{ retry: { shouldRetry: true } }, 'retry.shouldRetry must be a function, got true'],
-  [{ fallback: true }, 'fallback must be false, got true: there is no fallback layer in this version yet'],
-  [{ fallback: {} }, 'fallback must be false, got an object: there is no fallback layer in this version yet'],
+  [{ fallback: true }, 'fallback must be an object, got true'],
+  [{ fallback: {} }, 'fallback must have a store, respond() or coalesce, got an object with none of them'],
 ] as const;
 
 test.for(wrong)('resolveClient() throws TypeError, for %j', ([options, message]) => {
@@ -578,12 +580,22 @@ test('resolveCall() changes what a call asks for, and nothing else', () => {
 
 test('resolveCall() switches off what a call does not want', () => {
   const off = { deadlineMs: false, attemptTimeoutMs: false, retry: false } as const;
-  expect(resolveCall(resolveClient(), off)).toEqual({ deadlineMs: Infinity, attemptTimeoutMs: Infinity, retry: false });
+  expect(resolveCall(resolveClient(), off)).toEqual({
+    deadlineMs: Infinity,
+    attemptTimeoutMs: Infinity,
+    retry: false,
+    fallback: false,
+  });
 });
 
 test('resolveCall() switches on what the client does not have', () => {
   const settings = resolveClient({ deadlineMs: false, attemptTimeoutMs: false, retry: false });
-  expect(resolveCall(settings, { deadlineMs: 5 })).toEqual({ deadlineMs: 5, attemptTimeoutMs: Infinity, retry: false });
+  expect(resolveCall(settings, { deadlineMs: 5 })).toEqual({
+    deadlineMs: 5,
+    attemptTimeoutMs: Infinity,
+    retry: false,
+    fallback: false,
+  });
   expect(resolveCall(settings, { retry: { maxAttempts: 2 } }).retry).toMatchObject({
     maxAttempts: 2,
     initialDelayMs: 100,
@@ -603,7 +615,8 @@ test.for(['deadlineMs', 'attemptTimeoutMs'])('resolveCall() throws for init.%s a
 });
 
 test.for([
-  [{ fallback: true }, 'init.fallback must be false, got true: there is no fallback layer in this version yet'],
+  [{ fallback: true }, 'init.fallback must be an object, got true'],
+  [{ partition: 5 }, 'init.partition must be a string, got 5'],
   [{ waitUntil: true }, 'init.waitUntil must be a function, got true'],
   [{ idempotent: 'yes' }, 'init.idempotent must be true or false, got "yes"'],
   [{ idempotent: null }, 'init.idempotent must be true or false, got null'],

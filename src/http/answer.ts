@@ -1,12 +1,17 @@
-/** What a pipeline resolves to: the Response, and for `client.json` what its body says. */
+import { isCut } from './bytes.ts';
+
+/** What a pipeline resolves to: the Response, and what was read of its body inside the attempt. */
 export class Answer {
   readonly response: Response;
   /** The parsed body of a 2xx answer; `undefined` if it has none, or was not to be read. */
   readonly value: unknown;
+  /** The body as it came, if it was read. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(response: Response, value?: unknown) {
+  constructor(response: Response, value?: unknown, bytes?: Uint8Array<ArrayBuffer>) {
     this.response = response;
     this.value = value;
+    this.bytes = bytes;
   }
 }
 
@@ -23,21 +28,17 @@ const NO_BODY: readonly number[] = [204, 205];
 export async function readJson(response: Response, method: string): Promise<Answer> {
   if (!response.ok || method === 'HEAD' || NO_BODY.includes(response.status)) return new Answer(response);
   try {
-    const text = await response.text();
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'number' && isCut(text, response)) throw new TypeError('The number was cut off');
-    return new Answer(response, value);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const value = parseJson(bytes);
+    // A cut object, array, string or literal is no JSON any more, but half a number is a number.
+    if (typeof value === 'number' && isCut(bytes.byteLength, response)) throw new TypeError('The number was cut off');
+    return new Answer(response, value, bytes);
   } catch (cause) {
     throw new TypeError('Cannot read the body as JSON: it broke off or is malformed', { cause });
   }
 }
 
-/**
- * Whether ASCII text ended before its length. WebKit takes a cut body for the whole one; a cut object, array, string or
- * literal is no JSON any more, but half a number is a number. Across origins nothing can be said: CORS shows the length,
- * but hides whether it is that of the compressed body.
- */
-function isCut(text: string, { headers, type }: Response): boolean {
-  if (type === 'cors' || headers.has('content-encoding')) return false;
-  return text.length < Number(headers.get('content-length'));
+/** As `Response.json` does: UTF-8, whatever the headers say, and without a byte order mark. */
+export function parseJson(bytes: Uint8Array<ArrayBuffer>): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
 }

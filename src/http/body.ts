@@ -1,11 +1,6 @@
 import type { Caller } from '../layer.ts';
 import { Answer } from './answer.ts';
-
-/** Frees the connection of an answer that nobody will read. */
-export function cancelBody({ body }: Response): void {
-  // A body that somebody is reading is theirs. A broken one rejects, with nobody there to be told.
-  if (body !== null && !body.locked) body.cancel().catch(() => {});
-}
+import { cancelBody } from './bytes.ts';
 
 /**
  * Keeps what a streaming body depends on (the deadline's timer, the link to the caller's signal) until the body is
@@ -94,11 +89,9 @@ export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['leas
     { highWaterMark: 0 },
   );
   const { status, statusText, headers, url, redirected, type } = response;
-  const copy = new Response(reported, { status, statusText, headers });
   // What a constructed Response lacks is carried over; the headers too, for it may not take Set-Cookie.
-  for (const [name, fact] of Object.entries({ headers, url, redirected, type })) {
-    Object.defineProperty(copy, name, { value: fact });
-  }
+  const facts = { headers, url, redirected, type };
+  const copy = withFacts(new Response(reported, { status, statusText, headers }), facts);
   const answer = new Answer(copy, (value as Answer).value);
   lease?.(answer, () => {
     // Not left to the reader to tell: on Workers its request, and with it the stream, may be gone.
@@ -106,4 +99,13 @@ export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['leas
     reader.cancel().catch(() => {});
   });
   return answer as T;
+}
+
+/** Tells of a Response what only fetch can set. A clone of it tells no more than the platform knows. */
+export function withFacts(
+  response: Response,
+  facts: Partial<Pick<Response, 'headers' | 'url' | 'redirected' | 'type'>>,
+): Response {
+  for (const [name, value] of Object.entries(facts)) Object.defineProperty(response, name, { value });
+  return response;
 }

@@ -1,16 +1,26 @@
-import type { CallLimits } from '../client-options.ts';
+import type { CallLimits, CallOptions } from '../client-options.ts';
 import type { FailureKind } from '../events.ts';
 import type { CallContext } from '../layer.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Answer } from './answer.ts';
 import type { PreparedRequest } from './request.ts';
 
+/** What of a good answer's body is read inside the attempt: nothing, all of it as JSON, or its bytes, up to a number. */
+export type BodyReading = 'none' | 'json' | number;
+
+/** What a call says of stored answers. */
+export type CallStorage = Pick<CallOptions, 'partition' | 'waitUntil'>;
+
 /** One use of our fetch: the request, its limits, and what has become of it so far. */
 export class Call {
   readonly request: PreparedRequest;
   readonly limits: CallLimits;
-  /** Whether the body is to be read inside the attempt. */
-  readonly readsBody: boolean;
+  readonly reads: BodyReading;
+  readonly storage: CallStorage;
+  /** Headers that are sent beside the caller's. */
+  headers: Readonly<Record<string, string>> | undefined;
+  /** When the last attempt was sent, in ms since the Unix epoch. */
+  sentAt = 0;
   attempts = 0;
   /** How the last attempt ended. */
   outcome: Outcome = 'ignored';
@@ -24,10 +34,11 @@ export class Call {
   hasHeaders = false;
   readonly #cleanUps: (() => void)[] = [];
 
-  constructor(request: PreparedRequest, limits: CallLimits, readsBody: boolean) {
+  constructor(request: PreparedRequest, limits: CallLimits, reads: BodyReading, storage: CallStorage = {}) {
     this.request = request;
     this.limits = limits;
-    this.readsBody = readsBody;
+    this.reads = reads;
+    this.storage = storage;
   }
 
   /** Has `cleanUp` run when nothing of the call, its body included, is under way any more. */

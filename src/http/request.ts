@@ -50,6 +50,17 @@ export function mayRepeat(request: PreparedRequest, methods: ReadonlySet<string>
   return idempotent && isReplayable(request);
 }
 
+/** The headers of a request; `undefined` if it was given none. */
+export function headersOf({ input, init }: PreparedRequest): Headers | undefined {
+  if (init.headers !== undefined && init.headers !== null) return new Headers(init.headers);
+  return asRequest(input)?.headers;
+}
+
+/** The Request that the call was made with, if it was one. */
+export function requestOf({ input }: PreparedRequest): Request | undefined {
+  return asRequest(input);
+}
+
 /** A Request for those who are to judge by it; without the body, which stays the caller's. */
 export function describeRequest({ input, init, method, url }: PreparedRequest): Request {
   const request = asRequest(input);
@@ -57,9 +68,14 @@ export function describeRequest({ input, init, method, url }: PreparedRequest): 
   return new Request(url ?? new URL(String(input), NOWHERE), headers === undefined ? { method } : { method, headers });
 }
 
-/** What one attempt hands to the inner fetch. */
-export function attemptInit({ input, init }: PreparedRequest, signal: AbortSignal): RequestInit {
+/** What one attempt hands to the inner fetch; `added` are headers beside those of the caller. */
+export function attemptInit(
+  { input, init: given }: PreparedRequest,
+  signal: AbortSignal,
+  added?: Readonly<Record<string, string>>,
+): RequestInit {
   const request = asRequest(input);
+  const init = added === undefined ? given : { ...given, headers: joined(given.headers ?? request?.headers, added) };
   if (request === undefined) return { ...init, signal };
   // An init beside a Request resets its referrer and referrer policy (Fetch standard, Request constructor, "if init is
   // not empty"), so both are passed again.
@@ -70,6 +86,12 @@ export function attemptInit({ input, init }: PreparedRequest, signal: AbortSigna
     ...init,
     signal,
   };
+}
+
+function joined(headers: RequestInit['headers'], added: Readonly<Record<string, string>>): Headers {
+  const all = new Headers(headers);
+  for (const [name, value] of Object.entries(added)) all.set(name, value);
+  return all;
 }
 
 type OwnInit = Pick<CallOptions, 'idempotent'> & { readonly init: RequestInit; readonly signal?: AbortSignal | null };
@@ -203,9 +225,8 @@ function hasKeys(object: object): boolean {
   return false;
 }
 
-function hasIdempotencyKey({ input, init }: PreparedRequest): boolean {
-  const headers = init.headers === undefined ? asRequest(input)?.headers : new Headers(init.headers);
-  return headers?.has('idempotency-key') === true;
+function hasIdempotencyKey(request: PreparedRequest): boolean {
+  return headersOf(request)?.has('idempotency-key') === true;
 }
 
 function isReplayable({ input, init, method }: PreparedRequest): boolean {

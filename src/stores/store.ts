@@ -3,6 +3,8 @@ export interface StoredResponse {
   /** Where it came from, after redirects; empty if that is not known. */
   readonly url: string;
   readonly redirected: boolean;
+  /** As `Response.type` was. */
+  readonly type: string;
   readonly status: number;
   readonly statusText: string;
   /** Without `Set-Cookie`, and without what is about one connection or one encoding. */

@@ -202,7 +202,7 @@ const wrong: readonly Wrong[] = [
   [{ retry: { budget: 0.2 } }, TypeError, /^retry\.budget must be an object, got 0\.2$/],
   [{ retry: { budget: { ratio: -1 } } }, RangeError, /^retry\.budget\.ratio must be .*, got -1$/],
   [{ retry: { budget: { minPerSecond: '1' } } }, TypeError, /^retry\.budget\.minPerSecond must be .*, got "1"$/],
-  [{ fallback: {} }, TypeError, /^fallback must be false, got an object/],
+  [{ fallback: {} }, TypeError, /^fallback must have a store, respond\(\) or coalesce, got an object/],
   [{ isolateBy: 'origin' }, TypeError, /^isolateBy must be a function, got "origin"$/],
   [{ maxDependencies: 0 }, RangeError, /^maxDependencies must be .*, got 0$/],
   [{ fetch: null }, TypeError, /^fetch must be a function, got null$/],

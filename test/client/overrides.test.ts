@@ -284,7 +284,7 @@ const wrong: readonly { path: string; init: object; error: typeof TypeError | ty
   { path: 'init.idempotent', init: { idempotent: 'yes' }, error: TypeError, shows: '"yes"' },
   { path: 'init.idempotent', init: { idempotent: 1 }, error: TypeError, shows: '1' },
   { path: 'init.idempotent', init: { idempotent: null }, error: TypeError, shows: 'null' },
-  { path: 'init.fallback', init: { fallback: {} }, error: TypeError, shows: 'an object' },
+  { path: 'init.fallback', init: { fallback: [] }, error: TypeError, shows: 'an array' },
   { path: 'init.fallback', init: { fallback: true }, error: TypeError, shows: 'true' },
   { path: 'init.waitUntil', init: { waitUntil: 5 }, error: TypeError, shows: '5' },
   { path: 'init.deadline', init: { deadline: 500 }, error: TypeError, shows: '500' },

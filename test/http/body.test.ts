@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 
 import { Answer } from '../../src/http/answer.ts';
-import { BodyLeases, cancelBody, withBodyEnd } from '../../src/http/body.ts';
+import { BodyLeases, withBodyEnd } from '../../src/http/body.ts';
 import { scenario } from '../support/scenario.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -56,45 +56,6 @@ function thrownBy(work: Promise<unknown>): Promise<unknown> {
 async function settled(): Promise<void> {
   for (let tick = 0; tick < 50; tick += 1) await null;
 }
-
-// cancelBody
-
-test('cancelBody() cancels a body that nobody has read', async () => {
-  const { stream, cancelled } = source('a');
-  cancelBody(new Response(stream));
-  await settled();
-  expect(cancelled).toHaveBeenCalledTimes(1);
-});
-
-test('cancelBody() leaves a body alone that somebody is reading', async () => {
-  const { stream, cancelled } = source('a', 'b');
-  const response = new Response(stream);
-  const text = response.text();
-  cancelBody(response);
-  expect(await text).toBe('ab');
-  expect(cancelled).not.toHaveBeenCalled();
-});
-
-test('cancelBody() does nothing without a body, and for one that was read', async () => {
-  cancelBody(new Response(null));
-  const response = new Response('text');
-  await response.text();
-  cancelBody(response);
-});
-
-test('cancelBody() tells nobody that the body is broken, or does not let itself be cancelled', async () => {
-  const broken = source('a');
-  const response = new Response(broken.stream);
-  broken.fail(new Error('connection lost'));
-  cancelBody(response);
-  const stubborn = new ReadableStream({
-    cancel() {
-      throw new Error('no');
-    },
-  });
-  cancelBody(new Response(stubborn));
-  await settled(); // a rejection that nobody handles fails the run
-});
 
 // BodyLeases
 

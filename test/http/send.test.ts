@@ -4,11 +4,12 @@ import { Scope } from '../../src/abort.ts';
 import { type ClientOptions, resolveClient } from '../../src/client-options.ts';
 import type { Answer } from '../../src/http/answer.ts';
 import { BodyLeases } from '../../src/http/body.ts';
-import { Call } from '../../src/http/call.ts';
+import { type BodyReading, Call } from '../../src/http/call.ts';
 import { prepareRequest } from '../../src/http/request.ts';
 import { sender } from '../../src/http/send.ts';
 import type { FetchInit } from '../../src/index.ts';
 import { CallContext } from '../../src/layer.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 
 const url = 'https://a.test/';
 
@@ -16,11 +17,11 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function trip(given: ClientOptions['fetch'], init: FetchInit = {}, readsBody = false) {
-  const call = new Call(prepareRequest(url, init, false), resolveClient().limits, readsBody);
+function trip(given: ClientOptions['fetch'], init: FetchInit = {}, reads: BodyReading = 'none') {
+  const call = new Call(prepareRequest(url, init, false), resolveClient().limits, reads);
   const scope = new Scope();
   const context = new CallContext(scope, { call });
-  const send = sender(given, new BodyLeases());
+  const send = sender(given, new BodyLeases(), new FakeClock());
   return { call, scope, context, send: (): Promise<Answer> => send(context) };
 }
 
@@ -81,20 +82,20 @@ test('sender() leaves the platform fetch alone, when there is another', async ()
 });
 
 test('sender() reads the body inside the attempt, when the call wants it', async () => {
-  const { send, call } = trip(async () => Response.json({ a: 1 }), {}, true);
+  const { send, call } = trip(async () => Response.json({ a: 1 }), {}, 'json');
   expect((await send()).value).toEqual({ a: 1 });
   expect(call.hasHeaders).toBe(true);
 });
 
 test('sender() does not read the body of the answer to a HEAD', async () => {
-  const { send } = trip(async () => new Response('not JSON'), { method: 'HEAD' }, true);
+  const { send } = trip(async () => new Response('not JSON'), { method: 'HEAD' }, 'json');
   const { response, value } = await send();
   expect(value).toBeUndefined();
   expect(response.bodyUsed).toBe(false);
 });
 
 test('sender() notes that the headers are there, when the body turns out to be broken', async () => {
-  const { send, call } = trip(async () => new Response('{'), {}, true);
+  const { send, call } = trip(async () => new Response('{'), {}, 'json');
   expect(await rejectionOf(send())).toBeInstanceOf(TypeError);
   expect(call.hasHeaders).toBe(true);
 });
@@ -151,9 +152,9 @@ test('sender() rejects with what the given fetch throws at once', async () => {
 
 // Late answers.
 
-test.for([false, true])(
+test.for(['none', 'json', 9] as const)(
   'sender() cancels the body of an answer that comes after the abort, to be read: %s',
-  async (readsBody) => {
+  async (reads) => {
     let arrive: (response: Response) => void = () => {};
     const { send, call, scope } = trip(
       () =>
@@ -161,7 +162,7 @@ test.for([false, true])(
           arrive = resolve;
         }),
       {},
-      readsBody,
+      reads,
     );
     const sent = rejectionOf(send());
     scope.abort('the user left');

@@ -15,7 +15,7 @@ const networkError = new TypeError('fetch failed');
 
 /** An attempt inside a deadline: `root` ends by the caller, `scope` by the deadline as well. */
 function attempt(changes: Partial<CallLimits> = {}, method = 'GET') {
-  const call = new Call(prepareRequest('https://a.test/', { method }, false), { ...limits, ...changes }, false);
+  const call = new Call(prepareRequest('https://a.test/', { method }, false), { ...limits, ...changes }, 'none');
   const root = new Scope();
   const scope = new Scope(root);
   return { call, root, scope, context: new CallContext(scope, { call }) };

@@ -1,0 +1,50 @@
+import type { Input, KyInstance, Options, ResponsePromise } from 'ky';
+import type { CallOptions, FetchInit } from '../client-options.ts';
+
+/** What a call through ky may ask of its client. `retry` is not among it: ky takes that name for its own. */
+export type KyCallOptions = Omit<CallOptions, 'retry'>;
+
+/** What of a client is needed. */
+interface KyBackend {
+  readonly fetch: (input: string | URL | Request, init?: FetchInit) => Promise<Response>;
+}
+
+type Shortcut = <T>(url: Input, options?: Options & KyCallOptions) => ResponsePromise<T>;
+
+/** A ky instance whose calls are defended by a client, and may have its {@link KyCallOptions}. */
+export type SteadKy = KyInstance &
+  Shortcut & { readonly [Name in 'get' | 'post' | 'put' | 'patch' | 'delete' | 'head']: Shortcut };
+
+/**
+ * A ky instance that calls through `client`. Hooks, prefixes, headers and shortcuts of ky stay as they are; its own
+ * retries and timeouts are off, also where a call asks for them: three attempts of ky around three of the client would be
+ * nine. What the client throws comes through as it is; a network error becomes ky's `NetworkError`, as ever.
+ *
+ * @param ky The instance to extend; it is not changed.
+ */
+export function extendKy(ky: KyInstance, client: KyBackend): SteadKy {
+  return ky.extend({
+    fetch: async (input, init) => client.fetch(input, await repeatable(input, init)),
+    hooks: {
+      init: [
+        (options) => {
+          options.retry = 0;
+          options.timeout = false;
+          options.totalTimeout = false;
+        },
+      ],
+    },
+  }) as SteadKy;
+}
+
+/**
+ * Gives a text body as bytes, which can be sent again: ky makes a Request of everything, and the body of a Request is a
+ * stream, which goes out once. Others, which may be long, stay streams.
+ */
+async function repeatable(input: Input, init: RequestInit | undefined): Promise<FetchInit | undefined> {
+  if (typeof input === 'string' || input instanceof URL || input.body === null) return init;
+  if (!IS_TEXT.test(input.headers.get('content-type') ?? '')) return init;
+  return { ...init, body: await input.arrayBuffer() };
+}
+
+const IS_TEXT = /^(?:application\/(?:[\w.+-]+\+)?json|application\/x-www-form-urlencoded|text\/)/i;

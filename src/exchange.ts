@@ -1,0 +1,139 @@
+import { type RevalidatedEvent, reportThrown } from './events.ts';
+import type { FallbackRules } from './fallback-options.ts';
+import type { StoreErrorListener } from './guarded-store.ts';
+import type { Answer } from './http/answer.ts';
+import { readBytes } from './http/bytes.ts';
+import { degradation } from './http/cache-status.ts';
+import { type Call, callOf } from './http/call.ts';
+import { confirmed, isStorable, toStored, validatorsOf } from './http/stored-response.ts';
+import type { CallContext, Next } from './layer.ts';
+import { outcomeOfStatus } from './model/outcome.ts';
+import type { Kept, Place, StoredAnswers, Writing } from './stored-answers.ts';
+import type { StoredResponse } from './stores/store.ts';
+
+/** What the network has to say of a stored answer. */
+export interface Exchanged {
+  /** Its answer; `undefined` if it is that the stored one still holds. */
+  readonly answer: Answer | undefined;
+  /** What is to be kept now, if the stored one still holds. */
+  readonly renewed: StoredResponse | undefined;
+  readonly result: RevalidatedEvent['result'];
+  readonly status: number;
+}
+
+/** One question to the network whose answer may be stored, asked on condition that what is kept does not hold any more. */
+export class Exchange {
+  readonly writing: Writing;
+  readonly #answers: StoredAnswers;
+  readonly #place: Place;
+  readonly #rules: FallbackRules;
+  readonly #maxBodyBytes: number;
+  readonly #onStoreError: StoreErrorListener;
+
+  constructor(
+    answers: StoredAnswers,
+    place: Place,
+    rules: FallbackRules,
+    maxBodyBytes: number,
+    onStoreError: StoreErrorListener,
+  ) {
+    this.writing = answers.open(place);
+    this.#answers = answers;
+    this.#place = place;
+    this.#rules = rules;
+    this.#maxBodyBytes = maxBodyBytes;
+    this.#onStoreError = onStoreError;
+  }
+
+  /** Asks, and stores behind the answer what comes; see {@link Writing.done}. */
+  async ask(next: Next<Answer>, context: CallContext, kept: Kept | undefined): Promise<Exchanged> {
+    const call = callOf(context);
+    const validators = kept && validatorsOf(kept.stored);
+    call.headers = validators;
+    const answer = await next(context);
+    const { response } = answer;
+    const { status } = response;
+    const reception = await this.#answers.receive(this.#place, response, call.sentAt, this.#rules);
+    if (status === 304 && kept !== undefined && validators !== undefined) {
+      // It confirmed something else than what we have.
+      if (!isConfirmed(kept.stored, response)) return this.ask(next, context, undefined);
+      const { variesBy } = kept.stored;
+      const { receivedAt, initialAgeMs } = reception;
+      const renewed = confirmed(kept.stored, response, { receivedAt, initialAgeMs, variesBy });
+      if (reception.mayBeKept) this.#store(call, Promise.resolve(null), () => renewed);
+      else this.#drop(call);
+      return { answer: undefined, renewed, result: 'confirmed', status };
+    }
+    // What others keep of it (a hop that answers degraded), what is hidden from us, and "not now" say nothing of what holds.
+    const isWord = degradation(response) === undefined && status > 0 && outcomeOfStatus(status) === 'success';
+    const isKept = isWord && reception.mayBeKept && isStorable(response);
+    if (isKept) this.#store(call, this.#bodyOf(answer, call), (body) => toStored(response, body, reception));
+    else if (isWord) this.#drop(call);
+    return { answer, renewed: undefined, result: isKept ? 'replaced' : isWord ? 'dropped' : 'failed', status };
+  }
+
+  /** Lets go, if nothing is being stored. */
+  close(): void {
+    if (this.writing.done === undefined) this.#answers.close(this.writing);
+  }
+
+  /** Behind the caller's back; a body that breaks off is not stored. */
+  #store(
+    call: Call,
+    body: Promise<Uint8Array<ArrayBuffer> | null | undefined>,
+    toStored: (body: Uint8Array<ArrayBuffer> | null) => StoredResponse,
+  ): void {
+    const { writing } = this;
+    const store = async (): Promise<void> => {
+      try {
+        const bytes = await body;
+        if (bytes !== undefined) await this.#answers.keep(writing, toStored(bytes), this.#rules, this.#onStoreError);
+      } catch {
+        // It broke off, or was given up.
+      } finally {
+        this.#answers.close(writing);
+      }
+    };
+    writing.done = store();
+    keepAlive(call, writing.done);
+  }
+
+  /** The whole body, of the caller's or as a copy of it; `null` if there is none, `undefined` if it is not to be stored. */
+  async #bodyOf(
+    { response, bytes }: Answer,
+    { reads, request }: Call,
+  ): Promise<Uint8Array<ArrayBuffer> | null | undefined> {
+    const maxBytes = this.#maxBodyBytes;
+    if (request.method === 'HEAD' || response.body === null || response.status === 204) return null;
+    if (reads !== 'none') return bytes !== undefined && bytes.byteLength <= maxBytes ? bytes : undefined;
+    // One that is known to be too long, or not to end, is not even copied.
+    const { headers } = response;
+    if (Number(headers.get('content-length')) > maxBytes || isEventStream(headers)) return undefined;
+    return readBytes(response.clone(), maxBytes);
+  }
+
+  #drop(call: Call): void {
+    keepAlive(call, this.#answers.drop(this.#place, this.#onStoreError));
+  }
+}
+
+/** Lets a Worker live until `work` is done. */
+export function keepAlive({ storage }: Call, work: Promise<unknown>): void {
+  try {
+    storage.waitUntil?.(work);
+  } catch (error) {
+    reportThrown('waitUntil', error);
+  }
+}
+
+/** Whether a 304 is about this answer (RFC 9111, section 4.3.4). */
+function isConfirmed(stored: StoredResponse, { headers }: Response): boolean {
+  const etag = headers.get('etag');
+  return (
+    etag === null || etag.startsWith('W/') || stored.headers.some(([name, value]) => name === 'etag' && value === etag)
+  );
+}
+
+function isEventStream(headers: Headers): boolean {
+  return /^\s*text\/event-stream\b/i.test(headers.get('content-type') ?? '');
+}

@@ -1,0 +1,132 @@
+import { checkChoice, checkFunction, checkKeys, checkNumber, DELAY_MS, SPAN_MS, show } from './checks.ts';
+import type { FreshnessLimits } from './model/freshness.ts';
+import type { Partition, Store } from './stores/store.ts';
+
+/** What of the fallback a single call may change. */
+export interface CallFallbackOptions {
+  /** Age in ms up to which a stored answer is given in place of the network's. Default 0: none is. */
+  readonly maxAgeMs?: number;
+  /** Milliseconds beyond `maxAgeMs` in which it is still given at once, and a new one fetched behind it. Default 0. */
+  readonly staleWhileRevalidateMs?: number;
+  /** Age in ms up to which it is given when the network fails. Default 86,400,000, a day; 0: never. */
+  readonly staleIfErrorMs?: number;
+  /**
+   * `"respect"` (default): what the server's `Cache-Control` and `Expires` say comes before these numbers, and before
+   * whether anything is stored. `"ignore"`: the numbers alone count.
+   */
+  readonly cacheControl?: 'respect' | 'ignore';
+  /**
+   * Gives the answer of last resort, when the network fails and nothing usable is stored; `undefined` if it has none. `error`
+   * is what the call would have rejected with; {@link HttpError} if it is an answer of 5xx.
+   */
+  readonly respond?: (request: Request, error: unknown) => Response | undefined | PromiseLike<Response | undefined>;
+}
+
+/** The fallback layer's options. */
+export interface FallbackOptions extends CallFallbackOptions {
+  /** Where good answers are kept. Without one, there is only `respond`. */
+  readonly store?: Store;
+  /** What an answer is kept under, beside its method and partition. Default: the URL without its fragment. */
+  readonly key?: (request: Request) => string;
+  /** Whose data an answer is. Default: the store's word; else whoever the request's credentials are, or everybody. */
+  readonly partition?: Partition;
+  /** Larger bodies are handed through and not stored. Default 1,048,576 (1 MiB). */
+  readonly maxBodyBytes?: number;
+  /** How long the store is waited for, in ms; a slower one counts as empty. Default 1,000. */
+  readonly storeTimeoutMs?: number;
+  /** Whether identical GETs that are waiting for their answer share one call. Default `false`. */
+  readonly coalesce?: boolean;
+}
+
+/** How the answers of a call may be replaced: the client's rules, but for what the call changes. */
+export interface FallbackRules {
+  readonly limits: FreshnessLimits;
+  /** Whether the server's word counts. */
+  readonly respectsServer: boolean;
+  readonly respond: CallFallbackOptions['respond'];
+}
+
+/** The fallback's options, checked and complete. */
+export interface FallbackSettings {
+  readonly store: Store | undefined;
+  readonly rules: FallbackRules;
+  readonly key: ((request: Request) => string) | undefined;
+  readonly partition: Partition | undefined;
+  readonly maxBodyBytes: number;
+  readonly storeTimeoutMs: number;
+  readonly coalesce: boolean;
+}
+
+const CALL_FALLBACK_KEYS = ['maxAgeMs', 'staleWhileRevalidateMs', 'staleIfErrorMs', 'cacheControl', 'respond'];
+const OWN_KEYS = ['store', 'key', 'partition', 'maxBodyBytes', 'storeTimeoutMs', 'coalesce'];
+
+/** @throws TypeError or RangeError naming the option and the value. */
+export function resolveFallback(options: FallbackOptions): FallbackSettings {
+  checkKeys('fallback', options, [...CALL_FALLBACK_KEYS, ...OWN_KEYS]);
+  const { store, respond, coalesce = false } = options;
+  if (store !== undefined) checkStore(store);
+  if (typeof coalesce !== 'boolean')
+    throw new TypeError(`fallback.coalesce must be true or false, got ${show(coalesce)}`);
+  if (store === undefined && respond === undefined && !coalesce) {
+    throw new TypeError(`fallback must have a store, respond() or coalesce, got ${show(options)} with none of them`);
+  }
+  return {
+    store,
+    rules: resolveRules('fallback', options, DEFAULT_RULES),
+    key: checkFunction('fallback.key', options.key, undefined),
+    partition: checkPartition('fallback.partition', options.partition ?? store?.partition),
+    maxBodyBytes: checkNumber('fallback.maxBodyBytes', options.maxBodyBytes, 1_048_576, { least: 0, integer: true }),
+    storeTimeoutMs: checkNumber('fallback.storeTimeoutMs', options.storeTimeoutMs, 1_000, SPAN_MS),
+    coalesce,
+  };
+}
+
+/** The rules of one call. A client without a fallback has none to start from, but may be told a `respond`. */
+export function resolveCallFallback(
+  options: CallFallbackOptions | false | undefined,
+  ofClient: FallbackRules | false,
+): FallbackRules | false {
+  if (options === undefined) return ofClient;
+  if (options === false) return false;
+  checkKeys('init.fallback', options, CALL_FALLBACK_KEYS);
+  return resolveRules('init.fallback', options, ofClient === false ? DEFAULT_RULES : ofClient);
+}
+
+const DEFAULT_RULES: FallbackRules = {
+  limits: { maxAgeMs: 0, staleWhileRevalidateMs: 0, staleIfErrorMs: 86_400_000 },
+  respectsServer: true,
+  respond: undefined,
+};
+
+function resolveRules(path: string, options: CallFallbackOptions, defaults: FallbackRules): FallbackRules {
+  const { limits } = defaults;
+  const { cacheControl } = options;
+  const span = (name: keyof FreshnessLimits): number =>
+    checkNumber(`${path}.${name}`, options[name], limits[name], DELAY_MS);
+  return {
+    limits: {
+      maxAgeMs: span('maxAgeMs'),
+      staleWhileRevalidateMs: span('staleWhileRevalidateMs'),
+      staleIfErrorMs: span('staleIfErrorMs'),
+    },
+    respectsServer:
+      cacheControl === undefined
+        ? defaults.respectsServer
+        : checkChoice(`${path}.cacheControl`, cacheControl, ['respect', 'ignore']) === 'respect',
+    respond: checkFunction(`${path}.respond`, options.respond, defaults.respond),
+  };
+}
+
+/** @throws TypeError if it is neither `"public"` nor a function. */
+export function checkPartition(path: string, partition: unknown): Partition | undefined {
+  if (partition === undefined || partition === 'public' || typeof partition === 'function') {
+    return partition as Partition | undefined;
+  }
+  throw new TypeError(`${path} must be "public" or a function, got ${show(partition)}`);
+}
+
+function checkStore(store: Store): void {
+  const missing = (['get', 'set', 'delete', 'clear'] as const).find((name) => typeof store?.[name] !== 'function');
+  if (missing === undefined) return;
+  throw new TypeError(`fallback.store must have get, set, delete and clear, but ${show(store)} has no ${missing}`);
+}

@@ -1,0 +1,105 @@
+import type { Clock } from './clock.ts';
+import type { StoreErrorEvent } from './events.ts';
+import { parseEntry } from './http/stored-response.ts';
+import type { Store, StoreEntry } from './stores/store.ts';
+
+// How many operations may be silent at once before no more are tried: each keeps what it was given.
+const MOST_SILENT = 16;
+// How long a store that fell silent is left alone before it is tried again.
+const REST_MS = 10_000;
+
+/** Told of what a store could not do. */
+export type StoreErrorListener = (operation: StoreErrorEvent['operation'], reason: string) => void;
+
+/**
+ * A store that never throws and never hangs, whatever the one behind it does: what fails counts as no entry, and is told.
+ * One that has fallen silent is not waited for again until it speaks, or has had a rest.
+ */
+export class GuardedStore {
+  readonly shared: boolean;
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  #silent = 0;
+  #restsUntil = -Infinity;
+
+  constructor(store: Store, clock: Clock, timeoutMs: number) {
+    this.shared = store.shared ?? true;
+    this.#store = store;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** What is kept under `key`. What came out and is no entry of ours is deleted, not trusted. */
+  async get(key: string, onError: StoreErrorListener): Promise<StoreEntry | undefined> {
+    const found = await this.#attempt('get', () => this.#store.get(key), onError);
+    if (found === undefined || found === null) return undefined;
+    const entry = parseEntry(found, key);
+    if (entry === undefined) {
+      onError('get', 'invalid');
+      void this.delete(key, onError);
+    }
+    return entry;
+  }
+
+  async set(key: string, entry: StoreEntry, onError: StoreErrorListener): Promise<void> {
+    await this.#attempt('set', () => this.#store.set(key, entry), onError);
+  }
+
+  async delete(key: string, onError: StoreErrorListener): Promise<void> {
+    await this.#attempt('delete', () => this.#store.delete(key), onError);
+  }
+
+  /** @throws what the store throws: who wants something forgotten has to know that it was not. */
+  async clear(partition: string | undefined): Promise<void> {
+    let failure: unknown = new Error('Cannot clear the store: it gives no answer');
+    const clear = async (): Promise<true> => {
+      await this.#store.clear(partition);
+      return true;
+    };
+    const cleared = await this.#attempt('clear', clear, (_operation, _reason, error) => {
+      failure = error ?? failure;
+    });
+    if (cleared === undefined) throw failure;
+  }
+
+  /** Runs one operation; `undefined` if it fails, or takes too long. */
+  async #attempt<R, O extends string>(
+    operation: O,
+    run: () => Promise<R>,
+    onError: (operation: O, reason: string, error?: unknown) => void,
+  ): Promise<R | undefined> {
+    if (this.#silent > 0 && (this.#clock.now() < this.#restsUntil || this.#silent >= MOST_SILENT)) return undefined;
+    return new Promise((resolve) => {
+      let timedOut = false;
+      const cancel = this.#clock.schedule(this.#timeoutMs, () => {
+        timedOut = true;
+        this.#silent += 1;
+        this.#restsUntil = this.#clock.now() + REST_MS;
+        onError(operation, 'timeout');
+        resolve(undefined);
+      });
+      const settle = (): boolean => {
+        cancel();
+        if (timedOut) this.#silent -= 1;
+        return timedOut;
+      };
+      // In a promise of its own, so that a synchronous throw is a rejection like any other.
+      new Promise<R>((done) => done(run())).then(
+        (value) => {
+          if (!settle()) resolve(value);
+        },
+        (error: unknown) => {
+          if (settle()) return;
+          onError(operation, nameOf(error), error);
+          resolve(undefined);
+        },
+      );
+    });
+  }
+}
+
+/** Never the message of an error: a store's may have the key in it. */
+function nameOf(error: unknown): string {
+  return error instanceof Error || error instanceof DOMException ? error.name.slice(0, 50) : 'Error';
+}

@@ -1,0 +1,264 @@
+import type { Clock } from './clock.ts';
+import type { Dependency } from './dependency.ts';
+import { ClosedError, HttpError } from './errors.ts';
+import { type Emitter, type FallbackEvent, reportThrown, type SteadEvent } from './events.ts';
+import { Exchange, keepAlive } from './exchange.ts';
+import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
+import type { StoreErrorListener } from './guarded-store.ts';
+import { Answer, parseJson, readJson } from './http/answer.ts';
+import { defaultStatus, storedStatus } from './http/cache-status.ts';
+import { cacheUseOf, isRead, isWrite } from './http/cache-use.ts';
+import { type Call, callOf } from './http/call.ts';
+import { describeRequest } from './http/request.ts';
+import { toResponse } from './http/stored-response.ts';
+import { httpResult } from './http/verdict.ts';
+import { type CallContext, Layer, type Next, raced, untilAborted } from './layer.ts';
+import { freshnessOf } from './model/freshness.ts';
+import type { Settled } from './model/outcome.ts';
+import { fallBack } from './policies/fallback.ts';
+import { type Refreshes, refreshId } from './refreshes.ts';
+import { reasonOf } from './result.ts';
+import type { Kept, Place, StoredAnswers } from './stored-answers.ts';
+
+/** What all fallback layers of a client share. */
+export interface FallbackHost {
+  readonly clock: Clock;
+  readonly events: Emitter<SteadEvent>;
+  readonly settings: FallbackSettings;
+  /** `undefined` if there is no store. */
+  readonly answers: StoredAnswers | undefined;
+  readonly refreshes: Refreshes;
+  /** Runs `work` as a call of its own, for the same request and without its caller. */
+  readonly behind: (call: Call, dependency: Dependency, work: (context: CallContext) => Promise<void>) => Promise<void>;
+  /** Frees an answer that is not handed out. */
+  readonly discard: (answer: Answer) => void;
+}
+
+// How long a call waits for an answer that is just being stored, before it asks the network too.
+const BEING_STORED_MS = 50;
+// When a refresh counts as lost that has no deadline.
+const LONGEST_REFRESH_MS = 120_000;
+
+/**
+ * The table of DESIGN section 5: a fresh stored answer in place of the network's, a stale one while it is refreshed and,
+ * when the network fails, a stored one or the caller's default.
+ */
+export class HttpFallback extends Layer {
+  readonly #dependency: Dependency;
+  readonly #rules: FallbackRules;
+  readonly #host: FallbackHost;
+
+  constructor(dependency: Dependency, rules: FallbackRules, host: FallbackHost) {
+    super();
+    this.#dependency = dependency;
+    this.#rules = rules;
+    this.#host = host;
+  }
+
+  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    // Over before it began: whoever notes calls is to hear of it.
+    if (context.scope.aborted) return next(context);
+    // Only pipelines of the client have this layer, and they resolve to an Answer.
+    return (await this.#answer(next as Next<unknown> as Next<Answer>, context)) as T;
+  }
+
+  async #answer(next: Next<Answer>, context: CallContext): Promise<Answer> {
+    const call = callOf(context);
+    const { request, storage } = call;
+    const { answers } = this.#host;
+    const use = cacheUseOf(request);
+    const isConcerned = answers !== undefined && (isWrite(request) || use !== undefined);
+    const place = isConcerned
+      ? await untilAborted(context.scope, answers.placeOf(request, storage.partition))
+      : undefined;
+    if (answers === undefined || place === undefined)
+      return isRead(request) ? this.#orDefault(next, context) : next(context);
+    if (use === undefined) return this.#write(next, context, place, answers);
+    const kept = await untilAborted(context.scope, this.#find(answers, place, BEING_STORED_MS));
+    if (kept !== undefined && kept.ageMs <= use.maxAgeMs) {
+      const answer = this.#withoutWaiting(kept, place, next, call, answers);
+      if (answer !== undefined) return answer;
+    }
+    return this.#ask(next, context, place, kept, answers);
+  }
+
+  /** The first two rows of the table. */
+  #withoutWaiting(
+    kept: Kept,
+    place: Place,
+    next: Next<Answer>,
+    call: Call,
+    answers: StoredAnswers,
+  ): Answer | undefined {
+    const freshness = freshnessOf(kept.ageMs, kept.lifetimes);
+    if (freshness === 'fresh') return this.#stored(kept, call);
+    if (freshness !== 'refresh') return undefined;
+    const answer = this.#stored(kept, call, this.#host.refreshes.failureOf(refreshId(place, kept.stored)));
+    if (answer !== undefined) this.#refresh(kept, place, next, call, answers);
+    return answer;
+  }
+
+  /** Behind the caller, through the layers, one at a time; whatever comes of it is nobody's error. */
+  #refresh(kept: Kept, place: Place, next: Next<Answer>, call: Call, answers: StoredAnswers): void {
+    const { refreshes, clock, behind } = this.#host;
+    const id = refreshId(place, kept.stored);
+    const now = clock.now();
+    const longestMs = Math.min(call.limits.deadlineMs, LONGEST_REFRESH_MS);
+    if (!refreshes.start(id, now, now + longestMs + 1_000)) return;
+    const exchange = this.#exchange(answers, place);
+    const refresh = async (context: CallContext): Promise<void> => {
+      try {
+        const { answer, result, status } = await exchange.ask(next, context, kept);
+        if (result === 'failed') refreshes.failed(id, `status-${status}`);
+        else refreshes.succeeded(id);
+        this.#emit({ type: 'revalidated', background: true, result, status });
+        if (answer?.bytes === undefined && answer !== undefined) this.#host.discard(answer);
+        await exchange.writing.done;
+      } catch (error) {
+        refreshes.failed(id, reasonOf(error, 'network'));
+        this.#emit({ type: 'revalidated', background: true, result: 'failed' });
+      } finally {
+        exchange.close();
+        refreshes.end(id);
+      }
+    };
+    keepAlive(call, behind(call, this.#dependency, refresh));
+  }
+
+  /** The rest of the table. */
+  async #ask(
+    next: Next<Answer>,
+    context: CallContext,
+    place: Place,
+    kept: Kept | undefined,
+    answers: StoredAnswers,
+  ): Promise<Answer> {
+    const call = callOf(context);
+    const exchange = this.#exchange(answers, place);
+    const asked: Next<Answer> = async (inside) => {
+      const { answer, renewed, result, status } = await exchange.ask(next, inside, kept);
+      const given = renewed === undefined ? answer : this.#stored(answers.judge(renewed, this.#rules), call);
+      // What is kept may be no JSON, and JSON is asked for: then there is nothing to be confirmed.
+      if (given === undefined) return (await exchange.ask(next, inside, undefined)).answer as Answer;
+      if (kept !== undefined && result !== 'failed') {
+        this.#emit({ type: 'revalidated', background: false, result, status });
+        this.#host.refreshes.succeeded(refreshId(place, kept.stored));
+      }
+      return given;
+    };
+    try {
+      return await fallBack(asked, context, {
+        isFailure,
+        recover: async (result) => {
+          const found = await untilAborted(
+            context.scope,
+            this.#find(answers, place, this.#host.settings.storeTimeoutMs),
+          );
+          // What was read before the call is as good, if nothing has outdated it since.
+          const usable = found ?? (exchange.writing.outdated ? undefined : kept);
+          if (usable === undefined || freshnessOf(usable.ageMs, usable.lifetimes) === 'expired') {
+            return this.#default(result, context);
+          }
+          const answer = this.#stored(usable, call, reasonFor(result));
+          return answer === undefined ? this.#default(result, context) : this.#instead(result, answer);
+        },
+      });
+    } finally {
+      exchange.close();
+    }
+  }
+
+  #orDefault(next: Next<Answer>, context: CallContext): Promise<Answer> {
+    return fallBack(next, context, { isFailure, recover: (result) => this.#default(result, context) });
+  }
+
+  async #write(next: Next<Answer>, context: CallContext, place: Place, answers: StoredAnswers): Promise<Answer> {
+    const answer = await next(context);
+    // One whose answer is hidden may have succeeded.
+    if (answer.response.status < 400) keepAlive(callOf(context), answers.forget(place, this.#onStoreError));
+    return answer;
+  }
+
+  async #find(answers: StoredAnswers, place: Place, waitMs: number): Promise<Kept | undefined> {
+    await answers.beStored(place, waitMs);
+    return answers.find(place, this.#rules, this.#onStoreError);
+  }
+
+  /** A stored answer as one for this call; `undefined` if it is of no use to it. */
+  #stored({ stored, ageMs, lifetimes }: Kept, call: Call, reason?: string): Answer | undefined {
+    let value: unknown;
+    try {
+      if (call.reads === 'json' && stored.body !== null) value = parseJson(stored.body);
+    } catch {
+      return undefined;
+    }
+    this.#tell('cache', ageMs, reason);
+    return new Answer(toResponse(stored, ageMs, storedStatus(lifetimes.freshMs - ageMs, reason)), value);
+  }
+
+  /** The caller's answer of last resort. */
+  async #default(result: Settled<Answer>, context: CallContext): Promise<{ readonly value: Answer } | undefined> {
+    const { respond } = this.#rules;
+    if (respond === undefined) return undefined;
+    const call = callOf(context);
+    const { response, error } = httpResult(result);
+    const thrown = response === undefined ? error : new HttpError(response, { dependency: this.#dependency.key });
+    try {
+      const given = await raced(() => respond(describeRequest(call.request), thrown))(context);
+      if (given === undefined) return undefined;
+      const reason = reasonFor(result);
+      const marked = withCacheStatus(given, defaultStatus(reason));
+      const answer = call.reads === 'json' ? await readJson(marked, call.request.method) : new Answer(marked);
+      this.#tell('default', 0, reason);
+      return this.#instead(result, answer);
+    } catch (error) {
+      if (context.scope.aborted) throw context.scope.reason;
+      reportThrown('fallback.respond', error);
+      return undefined;
+    }
+  }
+
+  #instead(result: Settled<Answer>, answer: Answer): { readonly value: Answer } {
+    if ('value' in result) this.#host.discard(result.value);
+    return { value: answer };
+  }
+
+  #exchange(answers: StoredAnswers, place: Place): Exchange {
+    return new Exchange(answers, place, this.#rules, this.#host.settings.maxBodyBytes, this.#onStoreError);
+  }
+
+  readonly #onStoreError: StoreErrorListener = (operation, reason) => {
+    this.#emit({ type: 'store-error', operation, reason });
+  };
+
+  #tell(source: FallbackEvent['source'], ageMs: number, reason: string | undefined): void {
+    const degraded = reason !== undefined;
+    this.#emit({ type: 'fallback', source, degraded, ageMs: Math.max(0, ageMs), ...(degraded ? { reason } : {}) });
+  }
+
+  #emit(event: Told): void {
+    const { events, clock } = this.#host;
+    if (events.active) events.emit({ ...event, dependency: this.#dependency.key, at: clock.epochNow() });
+  }
+}
+
+type Told = {
+  [Type in 'fallback' | 'revalidated' | 'store-error']: Omit<Extract<SteadEvent, { type: Type }>, 'dependency' | 'at'>;
+}['fallback' | 'revalidated' | 'store-error'];
+
+/** A refusal on `close()` is none: the client is not to answer any more. */
+function isFailure(result: Settled<Answer>): boolean {
+  return 'error' in result ? !(result.error instanceof ClosedError) : result.value.response.status >= 500;
+}
+
+function reasonFor(result: Settled<Answer>): string {
+  return 'error' in result ? reasonOf(result.error, 'network') : `status-${result.value.response.status}`;
+}
+
+/** @throws TypeError if it is no Response that can be handed out. */
+function withCacheStatus(given: Response, cacheStatus: string): Response {
+  const { status, statusText, body } = given;
+  const headers = new Headers(given.headers);
+  headers.append('cache-status', cacheStatus);
+  return new Response(body, { status, statusText, headers });
+}

@@ -1,0 +1,47 @@
+/** Frees the connection of an answer that nobody will read. */
+export function cancelBody({ body }: Response): void {
+  // A body that somebody is reading is theirs. A broken one rejects, with nobody there to be told.
+  if (body !== null && !body.locked) body.cancel().catch(() => {});
+}
+
+/**
+ * Whether a body that was read to its end had a longer way to go: WebKit takes a cut body for the whole one. Across
+ * origins nothing can be said: CORS shows the length, but hides whether it is that of the compressed body.
+ */
+export function isCut(bytes: number, { headers, type }: Response): boolean {
+  if (type === 'cors' || headers.has('content-encoding')) return false;
+  return bytes < Number(headers.get('content-length'));
+}
+
+/**
+ * The body of a Response, if it has no more than `maxBytes`; else it is cancelled, and nothing of it is kept.
+ *
+ * @throws what the engine throws if the body breaks off, and TypeError if it ends before its length.
+ */
+export async function readBytes(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { body, headers } = response;
+  if (body === null) return new Uint8Array();
+  if (Number(headers.get('content-length')) > maxBytes) {
+    cancelBody(response);
+    return undefined;
+  }
+  const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    length += read.value.byteLength;
+    if (length > maxBytes) {
+      reader.cancel().catch(() => {});
+      return undefined;
+    }
+    chunks.push(read.value);
+  }
+  if (isCut(length, response)) throw new TypeError('The body broke off');
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}

@@ -1,0 +1,44 @@
+import type { Degradation } from '../result.ts';
+
+/**
+ * What an answer is, if it is not what was asked for: stored while its dependency fails, or a default. It is read from the
+ * standard headers (`Cache-Status`, RFC 9211, and `Age`), so it is the same for a clone, behind ky, and in a browser
+ * whose Worker answered degraded. Between origins, those two must be in `Access-Control-Expose-Headers`.
+ *
+ * @returns `undefined` for an answer fresh from the network, or from the store while all is well.
+ */
+export function degradation({ headers }: Pick<Response, 'headers'>): Degradation | undefined {
+  const header = headers.get('cache-status');
+  if (header === null) return undefined;
+  // The last one is the nearest (RFC 9211, section 2).
+  for (const member of (header.match(MEMBER) ?? []).reverse()) {
+    const [, parameters = ''] = /^\s*steadfetch\s*(;.*)$/i.exec(member) ?? [];
+    const [, reason] = /;\s*detail="degraded: ([^"\\]{1,99})"/.exec(parameters) ?? [];
+    if (reason === undefined) continue;
+    if (!/;\s*hit\b/.test(parameters)) return { source: 'default', reason, ageMs: 0 };
+    return { source: 'cache', reason, ageMs: ageMsOf(headers) };
+  }
+  return undefined;
+}
+
+// What is between the commas that are in no string.
+const MEMBER = /(?:"(?:[^"\\]|\\.)*"|[^",])+/g;
+
+function ageMsOf(headers: Headers): number {
+  const age = headers.get('age')?.trim() ?? '';
+  return /^\d{1,12}$/.test(age) ? Number(age) * 1_000 : 0;
+}
+
+/** The member of `Cache-Status` for a stored answer; `reason` if it is degraded. `ttlMs` is how long it is still fresh. */
+export function storedStatus(ttlMs: number, reason: string | undefined): string {
+  return `steadfetch; hit; ttl=${Math.floor(ttlMs / 1_000)}${detail(reason)}`;
+}
+
+/** The member of `Cache-Status` for a default. */
+export function defaultStatus(reason: string): string {
+  return `steadfetch; fwd=miss${detail(reason)}`;
+}
+
+function detail(reason: string | undefined): string {
+  return reason === undefined ? '' : `; detail="degraded: ${reason}"`;
+}

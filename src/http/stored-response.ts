@@ -1,0 +1,140 @@
+import type { StoredResponse, StoreEntry } from '../stores/store.ts';
+import { withFacts } from './body.ts';
+
+/** How many answers to one request are kept side by side, one per variant: whoever varies a header can't have more. */
+export const MAX_VARIANTS = 8;
+
+// Whole, good answers; RFC 9111, section 3, allows others to be stored, but none of them is better than none.
+const STORABLE: readonly number[] = [200, 203, 204];
+
+// What belongs to one connection, one encoding or one reader (RFC 9111, section 3.1; fetch has decoded the body), and the
+// age, which is counted on.
+const NOT_KEPT: readonly string[] = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'set-cookie',
+  'set-cookie2',
+  'content-encoding',
+  'content-length',
+  'age',
+];
+
+// What a 304 does not change, being about a body that it does not have (RFC 9111, section 3.2).
+const OF_THE_BODY: readonly string[] = ['content-type', 'content-range', 'content-encoding', 'content-length'];
+
+/** Whether an answer is whole, good and readable. What was opaque or redirected by hand has no status. */
+export function isStorable({ status, type }: Response): boolean {
+  return STORABLE.includes(status) && type !== 'opaque' && type !== 'error';
+}
+
+/** The request headers that an answer depends on, in lower case; `undefined` if on more than headers (RFC 9110, section 12.5.5). */
+export function variesBy({ headers, type }: Response): readonly string[] | undefined {
+  // Across origins `Vary` is not shown: what is negotiated without asking first may have been.
+  const vary = headers.get('vary') ?? (type === 'cors' ? 'accept, accept-language' : '');
+  const names = vary.split(',').map((name) => name.trim().toLowerCase());
+  if (names.includes('*')) return undefined;
+  return [...new Set(names)].filter((name) => name !== '').sort();
+}
+
+/** When an answer was received, how old it was by then, and what it depends on. */
+export type Reception = Pick<StoredResponse, 'receivedAt' | 'initialAgeMs' | 'variesBy'>;
+
+export function toStored(
+  response: Response,
+  body: Uint8Array<ArrayBuffer> | null,
+  reception: Reception,
+): StoredResponse {
+  const { url, redirected, type, status, statusText, headers } = response;
+  const bodyBytes = body?.byteLength ?? 0;
+  return { url, redirected, type, status, statusText, headers: kept(headers), body, bodyBytes, ...reception };
+}
+
+/** A stored answer that a 304 has confirmed: with the headers of the 304, and as young as that (RFC 9111, section 4.3.4). */
+export function confirmed(stored: StoredResponse, { headers }: Response, reception: Reception): StoredResponse {
+  const news = kept(headers).filter(([name]) => !OF_THE_BODY.includes(name));
+  const renewed = new Set(news.map(([name]) => name));
+  return { ...stored, ...reception, headers: [...stored.headers.filter(([name]) => !renewed.has(name)), ...news] };
+}
+
+/** A Response of its own from a stored one, of that age. The body is copied once, by the platform. */
+export function toResponse(stored: StoredResponse, ageMs: number, cacheStatus: string): Response {
+  const { status, statusText, body, url, redirected } = stored;
+  const type = stored.type as Response['type'];
+  const headers = new Headers(stored.headers as [string, string][]);
+  // What else may have got into the store is not ours to hand out.
+  headers.delete('set-cookie');
+  headers.set('age', String(Math.floor(Math.max(0, ageMs) / 1_000)));
+  headers.append('cache-status', cacheStatus);
+  if (body !== null && status !== 204) headers.set('content-length', String(body.byteLength));
+  const response = new Response(status === 204 ? null : body, { status, statusText, headers });
+  return withFacts(response, { url, redirected, type });
+}
+
+/**
+ * The header fields with which a server is asked whether a stored answer still holds; `undefined` if it has given none.
+ * Across origins none is sent: it would cause a CORS preflight, and the browser's own cache asks by itself.
+ */
+export function validatorsOf({ headers, type }: StoredResponse): Readonly<Record<string, string>> | undefined {
+  if (type === 'cors') return undefined;
+  const etag = headers.find(([name]) => name === 'etag')?.[1];
+  if (etag !== undefined) return { 'if-none-match': etag };
+  const modified = headers.find(([name]) => name === 'last-modified')?.[1];
+  return modified === undefined ? undefined : { 'if-modified-since': modified };
+}
+
+/** How old it is now, in ms; below 0 if nobody knows, because the wall clock was set back since. */
+export function ageOf({ receivedAt, initialAgeMs }: StoredResponse, epochNow: number): number {
+  return epochNow < receivedAt ? -1 : initialAgeMs + epochNow - receivedAt;
+}
+
+/**
+ * A stored entry as it came out of a store, if it is one: under its own key, with whole answers. Nobody knows what has
+ * become of it in between: another version may have written it, or half of it.
+ */
+export function parseEntry(value: unknown, key: string): StoreEntry | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { variants, ...entry } = value as Partial<StoreEntry>;
+  if (entry.key !== key || !Array.isArray(variants)) return undefined;
+  if (variants.length === 0 || variants.length > MAX_VARIANTS || !variants.every(isStored)) return undefined;
+  return value as StoreEntry;
+}
+
+function isStored(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { url, redirected, type, status, statusText, headers, body, bodyBytes, receivedAt, initialAgeMs, variesBy } =
+    value as { readonly [Name in keyof StoredResponse]: unknown };
+  return (
+    typeof url === 'string' &&
+    typeof redirected === 'boolean' &&
+    typeof type === 'string' &&
+    STORABLE.includes(status as number) &&
+    typeof statusText === 'string' &&
+    isListOfPairs(headers) &&
+    isListOfPairs(variesBy) &&
+    (body === null ? bodyBytes === 0 : ArrayBuffer.isView(body) && body.byteLength === bodyBytes) &&
+    Number.isFinite(receivedAt) &&
+    Number.isFinite(initialAgeMs) &&
+    (initialAgeMs as number) >= 0
+  );
+}
+
+function isListOfPairs(value: unknown): boolean {
+  return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2 && isText(pair));
+}
+
+function isText([name, value]: readonly unknown[]): boolean {
+  return typeof name === 'string' && typeof value === 'string';
+}
+
+function kept(headers: Headers): [name: string, value: string][] {
+  const ofConnection = (headers.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase());
+  return [...headers].filter(([name]) => !NOT_KEPT.includes(name) && !ofConnection.includes(name));
+}

@@ -1,0 +1,283 @@
+import { show } from './checks.ts';
+import type { Clock } from './clock.ts';
+import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
+import type { GuardedStore, StoreErrorListener } from './guarded-store.ts';
+import { directivesOf, initialAgeMs, NOTHING_SAID } from './http/cache-control.ts';
+import { credentialsIn, Fingerprints, isCredential } from './http/credentials.ts';
+import { describeRequest, headersOf, type PreparedRequest } from './http/request.ts';
+import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './http/stored-response.ts';
+import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
+import { Lru } from './model/lru.ts';
+import type { StoredResponse, StoreEntry } from './stores/store.ts';
+
+/** Where the answers to a request are kept. */
+export interface Place {
+  readonly key: string;
+  readonly partition: string;
+  /** What the key is about, whoever asks and however. */
+  readonly resource: string;
+  readonly requestHeaders: Headers | undefined;
+}
+
+/** A stored answer, and what there is to know of it now. */
+export interface Kept {
+  readonly stored: StoredResponse;
+  readonly ageMs: number;
+  readonly lifetimes: Lifetimes;
+}
+
+/** How an answer was received. */
+export interface Received extends Reception {
+  readonly mayBeKept: boolean;
+}
+
+/** An answer on its way into the store, from the moment it is asked for. */
+export class Writing {
+  readonly place: Place;
+  /** Whether what comes is outdated already: a write to its resource, a newer answer, or a `clear()` was faster. */
+  outdated = false;
+  /** Once it is being stored: resolves when it is, or is not going to be. */
+  done: Promise<void> | undefined;
+
+  constructor(place: Place) {
+    this.place = place;
+  }
+}
+
+// Of how many written resources it is remembered when that was.
+const REMEMBERED_WRITES = 1_000;
+// How long an answer is kept that nobody may use without asking its server first.
+const UNCONFIRMED_MS = 86_400_000;
+
+/** The answers that a client has stored: where each belongs, whether it may be used, and what may be stored. */
+export class StoredAnswers {
+  readonly #store: GuardedStore;
+  readonly #settings: FallbackSettings;
+  readonly #clock: Clock;
+  readonly #fingerprints = new Fingerprints();
+  readonly #writings = new Map<string, Set<Writing>>();
+  /** The last store operation under a key that reads and then writes: the next one waits for it. */
+  readonly #updates = new Map<string, Promise<void>>();
+  /** When a resource was written: what another partition holds of it is older. */
+  readonly #writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
+
+  constructor(store: GuardedStore, settings: FallbackSettings, clock: Clock) {
+    this.#store = store;
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  /** Where the answers to a request are kept; `undefined` if it can't be told whose they are. */
+  async placeOf(request: PreparedRequest, partition: string | undefined): Promise<Place | undefined> {
+    const requestHeaders = headersOf(request);
+    const owner = await this.#ownerOf(request, partition, requestHeaders);
+    if (owner === undefined) return undefined;
+    const resource = this.#resourceOf(request);
+    return { key: keyOf(owner, request.method, resource), partition: owner, resource, requestHeaders };
+  }
+
+  /** What is kept there for this request, by the rules of its call. */
+  async find(place: Place, rules: FallbackRules, onError: StoreErrorListener): Promise<Kept | undefined> {
+    const entry = await this.#store.get(place.key, onError);
+    const stored = entry === undefined ? undefined : await this.#variantFor(place, entry);
+    if (stored === undefined || stored.receivedAt < (this.#writtenAt.get(place.resource) ?? -Infinity))
+      return undefined;
+    try {
+      return this.judge(stored, rules);
+    } catch {
+      // Headers that are none.
+      onError('get', 'invalid');
+      await this.#store.delete(place.key, onError);
+      return undefined;
+    }
+  }
+
+  /** Opens the way for an answer that is going to be asked for. Must be closed. */
+  open(place: Place): Writing {
+    const writing = new Writing(place);
+    const others = this.#writings.get(place.resource);
+    if (others === undefined) this.#writings.set(place.resource, new Set([writing]));
+    else others.add(writing);
+    return writing;
+  }
+
+  close(writing: Writing): void {
+    const { resource } = writing.place;
+    const all = this.#writings.get(resource);
+    if (all?.delete(writing) === true && all.size === 0) this.#writings.delete(resource);
+  }
+
+  /** Waits for the answers that are being stored there, but no longer than `ms`. */
+  async beStored({ key, resource }: Place, ms: number): Promise<void> {
+    const all = [...(this.#writings.get(resource) ?? [])];
+    const stored = all.flatMap(({ place, done }) => (place.key === key && done !== undefined ? [done] : []));
+    if (stored.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.schedule(ms, resolve);
+      Promise.all(stored).then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** When and how the answer to a request was received, and whether its server lets it be kept. */
+  async receive(place: Place, response: Response, sentAt: number, rules: FallbackRules): Promise<Received> {
+    const receivedAt = this.#clock.epochNow();
+    const { headers } = response;
+    const names = variesBy(response);
+    const values = names && (await this.#valuesOf(place, names));
+    return {
+      receivedAt,
+      initialAgeMs: initialAgeMs(headers, sentAt, receivedAt),
+      variesBy: values ?? [],
+      mayBeKept: values !== undefined && mayStore(this.#said(headers, receivedAt, rules), this.#store.shared),
+    };
+  }
+
+  /** Stores an answer in place of its predecessor, unless it is outdated by then. */
+  async keep(
+    writing: Writing,
+    stored: StoredResponse,
+    rules: FallbackRules,
+    onError: StoreErrorListener,
+  ): Promise<void> {
+    const { key } = writing.place;
+    const { lifetimes } = this.judge(stored, rules);
+    const usefulMs = Math.max(...Object.values(lifetimes)) || (validatorsOf(stored) === undefined ? 0 : UNCONFIRMED_MS);
+    if (usefulMs === 0) return;
+    await this.#inTurn(key, async () => {
+      if (writing.outdated) return;
+      const others = stored.variesBy.length === 0 ? [] : await this.#othersThan(stored, key, onError);
+      if (writing.outdated) return;
+      const expiresAt = stored.receivedAt - stored.initialAgeMs + usefulMs;
+      const variants = [stored, ...others].slice(0, MAX_VARIANTS);
+      await this.#store.set(key, { key, variants, expiresAt }, onError);
+      // What was asked for earlier and comes later is older.
+      if (others.length === 0) this.#outdate(writing.place, (other) => other.place.key === key, writing);
+    });
+  }
+
+  /** What a stored answer is good for now. @throws TypeError if its headers are none. */
+  judge(stored: StoredResponse, rules: FallbackRules): Kept {
+    const said = this.#said(new Headers(stored.headers as [string, string][]), stored.receivedAt, rules);
+    const lifetimes = lifetimesOf(said, rules.limits, this.#store.shared);
+    return { stored, ageMs: ageOf(stored, this.#clock.epochNow()), lifetimes };
+  }
+
+  /** Forgets what is kept there: its server has it no more, or says that it must not be kept. */
+  async drop({ key }: Place, onError: StoreErrorListener): Promise<void> {
+    await this.#inTurn(key, () => this.#store.delete(key, onError));
+  }
+
+  /** After a write: forgets what is kept of its resource, and lets nothing in that was asked for before. */
+  async forget(place: Place, onError: StoreErrorListener): Promise<void> {
+    const { resource } = place;
+    this.#writtenAt.set(resource, this.#clock.epochNow());
+    this.#outdate(place, () => true);
+    const owners = new Set([place.partition, PUBLIC]);
+    const keys = [...owners].flatMap((owner) => ['GET', 'HEAD'].map((method) => keyOf(owner, method, resource)));
+    await Promise.all(keys.map((key) => this.#store.delete(key, onError)));
+  }
+
+  /** Forgets one partition, or everything. @throws what the store throws. */
+  async clear(partition: string | undefined): Promise<void> {
+    const owner = partition === undefined ? undefined : encodeURIComponent(partition);
+    for (const writings of this.#writings.values()) {
+      for (const writing of writings) writing.outdated ||= owner === undefined || writing.place.partition === owner;
+    }
+    await this.#store.clear(owner);
+  }
+
+  #said(headers: Headers, receivedAt: number, { respectsServer }: FallbackRules): CacheDirectives {
+    return respectsServer ? directivesOf(headers, receivedAt) : NOTHING_SAID;
+  }
+
+  #outdate({ resource }: Place, which: (other: Writing) => boolean, newest?: Writing): void {
+    for (const other of this.#writings.get(resource) ?? []) {
+      if (other === newest) return;
+      other.outdated ||= which(other);
+    }
+  }
+
+  async #ownerOf(
+    request: PreparedRequest,
+    given: string | undefined,
+    headers: Headers | undefined,
+  ): Promise<string | undefined> {
+    const { partition } = this.#settings;
+    const named = given ?? (typeof partition === 'function' ? nameFrom(partition, request) : PUBLIC);
+    if (named !== PUBLIC) return named === undefined ? undefined : encodeURIComponent(named);
+    const credentials = credentialsIn(headers);
+    if (credentials === undefined) return PUBLIC;
+    const print = await this.#fingerprints.of(credentials);
+    // No name that anybody gives gets an @ into a key.
+    return print === undefined ? undefined : `@${print}`;
+  }
+
+  #resourceOf(request: PreparedRequest): string {
+    const { key } = this.#settings;
+    if (key === undefined) return (request.url?.href ?? String(request.input)).replace(/#.*$/s, '');
+    const given: unknown = key(describeRequest(request));
+    if (typeof given !== 'string') throw new TypeError(`fallback.key must return a string, got ${show(given)}`);
+    return given;
+  }
+
+  async #variantFor(place: Place, { variants }: StoreEntry): Promise<StoredResponse | undefined> {
+    for (const stored of variants) {
+      const names = stored.variesBy.map(([name]) => name);
+      const values = names.length === 0 ? [] : await this.#valuesOf(place, names);
+      if (values !== undefined && sameValues(values, stored.variesBy)) return stored;
+    }
+    return undefined;
+  }
+
+  /** What the request says in those headers; credentials as their fingerprint. */
+  async #valuesOf(
+    { requestHeaders }: Place,
+    names: readonly string[],
+  ): Promise<StoredResponse['variesBy'] | undefined> {
+    const values: (readonly [string, string])[] = [];
+    for (const name of names) {
+      const value = requestHeaders?.get(name) ?? '';
+      const shown = value !== '' && isCredential(name) ? await this.#fingerprints.of(value) : value;
+      if (shown === undefined) return undefined;
+      values.push([name, shown]);
+    }
+    return values;
+  }
+
+  async #othersThan(stored: StoredResponse, key: string, onError: StoreErrorListener): Promise<StoredResponse[]> {
+    const entry = await this.#store.get(key, onError);
+    return (entry?.variants ?? []).filter((other) => !sameValues(other.variesBy, stored.variesBy));
+  }
+
+  /** One after the other: what reads and then writes must not meet another that does. */
+  async #inTurn(key: string, update: () => Promise<void>): Promise<void> {
+    const before = this.#updates.get(key);
+    const turn = before === undefined ? update() : before.then(update);
+    this.#updates.set(key, turn);
+    await turn.finally(() => {
+      if (this.#updates.get(key) === turn) this.#updates.delete(key);
+    });
+  }
+}
+
+const PUBLIC = 'public';
+
+function keyOf(owner: string, method: string, resource: string): string {
+  return `${owner} ${method} ${resource}`;
+}
+
+function nameFrom(partition: (request: Request) => string | undefined, request: PreparedRequest): string | undefined {
+  const name: unknown = partition(describeRequest(request));
+  if (name === undefined || typeof name === 'string') return name;
+  throw new TypeError(`fallback.partition must return a string, got ${show(name)}`);
+}
+
+function sameValues(some: StoredResponse['variesBy'], others: StoredResponse['variesBy']): boolean {
+  return (
+    some.length === others.length &&
+    some.every(([name, value], index) => name === others[index]?.[0] && value === others[index]?.[1])
+  );
+}
