@@ -77,5 +77,5 @@ function failureOf(
   if ('value' in result) return call.failure;
   if (refusal !== undefined) return 'refused';
   if (context.scope.aborted) return call.pastDue ? 'deadline' : 'aborted';
-  return call.attempts === 0 ? 'deadline' : call.failure;
+  return call.attempts === 0 && !call.follows ? 'deadline' : call.failure;
 }

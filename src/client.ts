@@ -29,11 +29,13 @@ import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { type FallbackHost, HttpFallback } from './http-fallback.ts';
 import { CallContext, type Layer, raced } from './layer.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
+import { Coalesce } from './policies/coalesce.ts';
 import { Deadline } from './policies/deadline.ts';
 import { Retry } from './policies/retry.ts';
 import { Refreshes } from './refreshes.ts';
 import { Registry } from './registry.ts';
 import type { Result } from './result.ts';
+import { sharedCalls } from './shared-calls.ts';
 import type { ClientSnapshot } from './snapshot.ts';
 import { StoredAnswers } from './stored-answers.ts';
 
@@ -95,6 +97,7 @@ export function createClient(options?: ClientOptions): Client {
   const send = raced(sender(settings.fetch, leases, clock), settings.fetch === undefined);
   const underWay = new CallsUnderWay(clock);
   const fallbackHost = hostOf();
+  const sharing = sharedCalls(fallbackHost.settings.maxBodyBytes);
   let closing: Promise<void> | undefined;
 
   /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
@@ -106,6 +109,8 @@ export function createClient(options?: ClientOptions): Client {
       fallback !== false && new HttpFallback(dependency, fallback, fallbackHost),
       new CallLog(dependency, settings, events),
       deadlineMs < Infinity && new Deadline(deadlineMs, tools),
+      // Calls that ask for limits of their own share with none.
+      fallbackHost.settings.coalesce && limits === settings.limits && new Coalesce(sharing),
       bulkhead,
       breaker,
       retry !== false &&

@@ -83,6 +83,7 @@ export class Exchange {
     body: Promise<Uint8Array<ArrayBuffer> | null | undefined>,
     toStored: (body: Uint8Array<ArrayBuffer> | null) => StoredResponse,
   ): void {
+    if (call.follows) return;
     const { writing } = this;
     const store = async (): Promise<void> => {
       try {

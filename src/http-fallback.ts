@@ -1,3 +1,4 @@
+import { show } from './checks.ts';
 import type { Clock } from './clock.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, HttpError } from './errors.ts';
@@ -257,6 +258,8 @@ function reasonFor(result: Settled<Answer>): string {
 
 /** @throws TypeError if it is no Response that can be handed out. */
 function withCacheStatus(given: Response, cacheStatus: string): Response {
+  if (typeof given?.status !== 'number')
+    throw new TypeError(`fallback.respond must give a Response, got ${show(given)}`);
   const { status, statusText, body } = given;
   const headers = new Headers(given.headers);
   headers.append('cache-status', cacheStatus);

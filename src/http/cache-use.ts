@@ -22,10 +22,11 @@ export function isWrite({ method }: PreparedRequest): boolean {
 }
 
 /**
- * How a GET or HEAD wants stored answers used; `undefined` if it wants none, and none stored: by its cache mode, its
- * `Cache-Control` (RFC 9111, section 5.2.1), or because it asks about something else than the whole answer.
+ * How a request wants stored answers used; `undefined` if it wants none, and none stored: being no GET or HEAD, by its
+ * cache mode, its `Cache-Control` (RFC 9111, section 5.2.1), or because it asks for something else than the whole answer.
  */
 export function cacheUseOf(request: PreparedRequest): CacheUse | undefined {
+  if (!isRead(request)) return undefined;
   const { init } = request;
   const made = requestOf(request);
   const mode = init.cache ?? made?.cache;

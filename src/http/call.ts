@@ -28,6 +28,8 @@ export class Call {
   failure: FailureKind | undefined;
   /** Whether the deadline that it inherited is over. */
   pastDue = false;
+  /** Whether it was given what another call asked for, which notes and stores it. */
+  follows = false;
   /** What the last attempt that was answered was given. */
   answer: Answer | undefined;
   /** Whether the attempt under way has its headers. */
