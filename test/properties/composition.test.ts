@@ -41,8 +41,7 @@ const trip = fc.oneof(
       status: fc.constantFrom(200, 200, 503),
       body: fc.constant('{"ok":'),
       delayMs: fc.constantFrom(0, 10, 30, 60),
-      // biome-ignore lint/suspicious/noThenProperty: a word of the script, and no function
-      then: fc.constantFrom('end', 'break', 'hang'),
+      after: fc.constantFrom('end', 'break', 'hang'),
     }),
   },
 );
