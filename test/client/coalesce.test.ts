@@ -1,0 +1,245 @@
+import { expect, test } from 'vitest';
+
+import { type FetchInit, memoryStore } from '../../src/index.ts';
+import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
+import { type Bench, clientBench, errorOf, facts, unfinished, url, watch } from './bench.ts';
+import { down, shown } from './fallback-bench.ts';
+
+function sharing(script: readonly ScriptStep[], options: Parameters<typeof clientBench>[1] = {}): Bench {
+  return clientBench(script, { retry: false, fallback: { coalesce: true }, ...options });
+}
+
+const slow = (body: string, more: object = {}): ScriptStep => ({ body, delayMs: 100, ...more });
+
+test('coalesce gives all who ask for the same one call, and each a body of its own', async () => {
+  const { client, clock, upstream, events } = sharing([slow('one', { headers: { 'x-a': '1' } })]);
+  const calls = [1, 2, 3].map(() => client.fetch(url));
+  await clock.advance(100);
+  const responses = await Promise.all(calls);
+  expect(new Set(responses).size).toBe(3);
+  for (const response of responses) {
+    expect(response.headers.get('x-a')).toBe('1');
+    expect(await shown(response)).toBe('200 one');
+  }
+  expect(upstream.calls).toBe(1);
+  expect(facts(events, 'attempt')).toHaveLength(1);
+  expect(facts(events, 'completed').map(({ outcome, attempts, status }) => [outcome, attempts, status])).toEqual([
+    ['success', 1, 200],
+    ['ignored', 0, 200],
+    ['ignored', 0, 200],
+  ]);
+});
+
+test('coalesce gives a caller who is alone the very Response of the inner fetch', async () => {
+  const response = new Response('one');
+  const { client } = sharing([1], { fetch: async () => response });
+  expect(await client.fetch(url)).toBe(response);
+  expect(response.bodyUsed).toBe(false);
+});
+
+test('coalesce shares with nobody who comes once the answer is there', async () => {
+  const { client, upstream } = sharing([{ body: 'one' }, { body: 'two' }]);
+  expect(await shown(client.fetch(url))).toBe('200 one');
+  expect(await shown(client.fetch(url))).toBe('200 two');
+  expect(upstream.calls).toBe(2);
+});
+
+test('coalesce lets each of them leave alone, the first one too', async () => {
+  const { client, clock, upstream } = sharing([slow('one')]);
+  const controllers = [0, 1, 2].map(() => new AbortController());
+  const calls = controllers.map(({ signal }) => watch(client.fetch(url, { signal })));
+  await clock.advance(50);
+  controllers[0]?.abort('first');
+  controllers[1]?.abort('second');
+  await clock.advance(0);
+  expect(calls.map(({ state, error }) => [state, error])).toEqual([
+    ['rejected', 'first'],
+    ['rejected', 'second'],
+    ['pending', undefined],
+  ]);
+  expect(upstream.requests[0]?.signal?.aborted).toBe(false);
+  await clock.advance(50);
+  const last = calls[2]?.value;
+  expect(last && (await shown(last))).toBe('200 one');
+  expect(upstream.calls).toBe(1);
+});
+
+test('coalesce ends the call when the last of them has left, and begins anew for the next', async () => {
+  const { client, clock, upstream } = sharing(['hang', { body: 'two' }]);
+  const controllers = [0, 1].map(() => new AbortController());
+  const calls = controllers.map(({ signal }) => errorOf(client.fetch(url, { signal })));
+  await clock.advance(1);
+  for (const controller of controllers) controller.abort('gone');
+  expect(await Promise.all(calls)).toEqual(['gone', 'gone']);
+  expect(upstream.requests[0]?.signal?.aborted).toBe(true);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+});
+
+test('coalesce gives a body’s reader who is alone its own abort', async () => {
+  const { client } = sharing([unfinished('o', 'hang')]);
+  const controller = new AbortController();
+  const response = await client.fetch(url, { signal: controller.signal });
+  const text = errorOf(response.text());
+  controller.abort(new Error('gone'));
+  expect(await text).toBeInstanceOf(Error);
+});
+
+test('coalesce keeps each of them under its own deadline', async () => {
+  const { client, clock, upstream, events } = sharing(['hang'], { deadlineMs: 1_000, attemptTimeoutMs: false });
+  const early = watch(client.fetch(url));
+  await clock.advance(600);
+  const late = watch(client.fetch(url));
+  await clock.advance(400);
+  expect(early.error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  expect(late.state).toBe('pending');
+  expect(upstream.requests[0]?.signal?.aborted).toBe(false);
+  await clock.advance(600);
+  expect(late.error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  expect(upstream.requests[0]?.signal?.aborted).toBe(true);
+  expect(upstream.calls).toBe(1);
+  // With no attempt timeout, a deadline counts: nothing else would notice the hang.
+  expect(facts(events, 'attempt').map(({ outcome }) => outcome)).toEqual(['failure']);
+  expect(clock.pending).toBe(0);
+});
+
+test('coalesce gives all of them the same failure, counted once', async () => {
+  const { client, clock, events } = sharing([{ status: 503, body: 'busy', delayMs: 100 }, slow(''), down]);
+  const calls = [1, 2].map(() => client.fetch(url));
+  await clock.advance(100);
+  for (const call of calls) expect(await shown(call)).toBe('503 busy');
+  expect(facts(events, 'attempt').map(({ outcome }) => outcome)).toEqual(['failure']);
+  const good = [1, 2].map(() => client.fetch(url));
+  await clock.advance(100);
+  await Promise.all(good);
+  const broken = [1, 2].map(() => errorOf(client.fetch(url)));
+  for (const error of await Promise.all(broken)) expect(error).toMatchObject({ message: 'Failed to fetch' });
+  expect(client.snapshot().dependencies['https://users.test']?.counters).toMatchObject({
+    calls: 6,
+    attempts: 3,
+    failure: 2,
+  });
+});
+
+test('coalesce reads one JSON for all, and parses it for each', async () => {
+  const { client, clock, upstream } = sharing([slow('{"a":[]}')]);
+  const calls = [1, 2].map(() => client.json<{ a: number[] }>(url));
+  await clock.advance(100);
+  const [one, two] = await Promise.all(calls);
+  one?.value.a.push(1);
+  expect(two?.value).toEqual({ a: [] });
+  expect(upstream.calls).toBe(1);
+});
+
+test('coalesce gives each of them an HttpError whose body it can read', async () => {
+  const { client, clock } = sharing([slow('no', { status: 404 })]);
+  const calls = [1, 2].map(() => errorOf(client.json(url)));
+  await clock.advance(100);
+  for (const error of await Promise.all(calls)) {
+    expect(await (error as { response: Response }).response.text()).toBe('no');
+  }
+});
+
+test('coalesce lets all but the first ask for themselves, when the body is too long to be kept', async () => {
+  const { client, clock, upstream } = sharing([slow('12345')], { fallback: { coalesce: true, maxBodyBytes: 4 } });
+  const calls = [1, 2, 3].map(() => client.fetch(url));
+  await clock.advance(200);
+  for (const call of calls) expect(await shown(call)).toBe('200 12345');
+  expect(upstream.calls).toBe(3);
+});
+
+test('coalesce fails those who share a body that breaks off', async () => {
+  const { client, clock } = sharing([slow('o', { after: 'break' })]);
+  const calls = [1, 2].map((_, index) =>
+    errorOf(client.fetch(url).then((response) => response.text().then(() => index))),
+  );
+  await clock.advance(100);
+  for (const error of await Promise.all(calls)) expect(error).toBeInstanceOf(TypeError);
+});
+
+test('coalesce lets one of them leave while the shared body is being read', async () => {
+  const { client, clock } = sharing([unfinished('o', 'hang')], { deadlineMs: 1_000 });
+  const controller = new AbortController();
+  const leaver = errorOf(client.fetch(url, { signal: controller.signal }));
+  const other = errorOf(client.fetch(url));
+  await clock.advance(10);
+  controller.abort('gone');
+  expect(await leaver).toBe('gone');
+  await clock.advance(990);
+  expect(await other).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  expect(clock.pending).toBe(0);
+});
+
+test.for<{ readonly what: string; readonly some: FetchInit; readonly others: FetchInit; readonly at?: string }>([
+  { what: 'other headers', some: { headers: { a: '1' } }, others: { headers: { a: '2' } } },
+  { what: 'other credentials', some: { headers: { authorization: 'a' } }, others: { headers: { authorization: 'b' } } },
+  { what: 'another partition', some: { partition: 'a' }, others: { partition: 'b' } },
+  { what: 'another mode', some: { redirect: 'follow' }, others: { redirect: 'manual' } },
+  { what: 'another URL', some: {}, others: {}, at: `${url}?2` },
+  { what: 'limits of their own', some: {}, others: { deadlineMs: 500 } },
+  { what: 'another method', some: { method: 'HEAD' }, others: { method: 'HEAD' } },
+  { what: 'a body', some: { method: 'POST', body: 'a' }, others: { method: 'POST', body: 'a' } },
+])('coalesce does not share between calls with $what', async ({ some, others, at }) => {
+  const { client, clock, upstream } = sharing([{ delayMs: 100, body: null }]);
+  const calls = [client.fetch(url, some), client.fetch(at ?? url, others)];
+  await clock.advance(100);
+  await Promise.all(calls);
+  expect(upstream.calls).toBe(2);
+});
+
+test('coalesce shares between Requests, and waits for slots and circuits once', async () => {
+  const { client, clock, upstream } = sharing([slow('one')], { bulkhead: { maxConcurrent: 1, maxQueued: 0 } });
+  const calls = [1, 2, 3].map(() => client.fetch(new Request(url, { headers: { a: '1' } })));
+  await clock.advance(100);
+  for (const call of calls) expect(await shown(call)).toBe('200 one');
+  expect(upstream.calls).toBe(1);
+});
+
+test('coalesce retries once for all of them', async () => {
+  const { client, clock, upstream } = sharing([503, slow('one')], { retry: { initialDelayMs: 10 } });
+  const calls = [1, 2].map(() => client.fetch(url));
+  await clock.advance(110);
+  for (const call of calls) expect(await shown(call)).toBe('200 one');
+  expect(upstream.calls).toBe(2);
+});
+
+test('coalesce stores a shared answer once, also when the first of them has left', async () => {
+  const store = memoryStore();
+  let sets = 0;
+  const counting = {
+    ...store,
+    set: (...args: Parameters<typeof store.set>) => {
+      sets += 1;
+      return store.set(...args);
+    },
+  };
+  const { client, clock } = sharing([slow('one'), down], { fallback: { coalesce: true, store: counting } });
+  const controller = new AbortController();
+  const leaver = errorOf(client.fetch(url, { signal: controller.signal }));
+  const calls = [1, 2].map(() => client.fetch(url));
+  await clock.advance(50);
+  controller.abort('gone');
+  await clock.advance(50);
+  await leaver;
+  for (const call of calls) await shown(call);
+  await clock.advance(0);
+  expect(sets).toBe(1);
+  expect(await shown(client.fetch(url))).toBe('200 one');
+});
+
+test('coalesce leaves nothing behind, after a thousand calls in all manners', async () => {
+  const { client, clock } = sharing([slow('one')], {
+    fallback: { coalesce: true },
+    deadlineMs: 1_000,
+    bulkhead: false,
+  });
+  const all: Promise<unknown>[] = [];
+  for (let number = 0; number < 1_000; number += 1) {
+    const controller = new AbortController();
+    all.push(client.json(`${url}?${number % 50}`, { signal: controller.signal }).catch(() => undefined));
+    if (number % 3 === 0) controller.abort('gone');
+  }
+  await clock.advance(100);
+  await Promise.all(all);
+  expect(clock.pending).toBe(0);
+  expect(client.snapshot().dependencies['https://users.test']).toMatchObject({ running: 0, queued: 0 });
+});

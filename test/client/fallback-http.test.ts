@@ -1,0 +1,517 @@
+import { expect, test } from 'vitest';
+
+import { degradation, memoryStore } from '../../src/index.ts';
+import type { ScriptedRequest } from '../../src/testing/scripted-fetch.ts';
+import { engine } from '../support/engine.ts';
+import { errorOf, facts, origin, url } from './bench.ts';
+import { down, fallbackBench, good, idle, shown } from './fallback-bench.ts';
+
+const hour = 3_600_000;
+
+// The server's word comes before the caller's numbers (RFC 9111, RFC 5861).
+
+const words = [
+  { says: 'max-age=60', fresh: 60_000, usable: 24 * hour },
+  { says: 'max-age=60, stale-if-error=30', fresh: 60_000, usable: 90_000 },
+  { says: 'max-age=60, stale-if-error=0', fresh: 60_000, usable: 60_000 },
+  { says: 'max-age=60, must-revalidate', fresh: 60_000, usable: 60_000 },
+  { says: 'public, max-age=60', fresh: 60_000, usable: 24 * hour },
+  { says: 's-maxage=5, max-age=60', fresh: 5_000, usable: 5_000 },
+  { says: 's-maxage=5, stale-if-error=30', fresh: 5_000, usable: 35_000 },
+];
+
+test.for(words)('client.fetch takes the server’s word for it: $says', async ({ says, fresh, usable }) => {
+  const bench = fallbackBench([good('one', { 'cache-control': says }), down], { maxAgeMs: 1 });
+  const { client, clock, upstream } = bench;
+  await shown(client.fetch(url));
+  await clock.advance(fresh);
+  expect(degradation(await client.fetch(url))).toBeUndefined();
+  expect(upstream.calls).toBe(1);
+  await clock.advance(usable - fresh);
+  const last = await client.fetch(url);
+  expect(degradation(last) !== undefined).toBe(usable > fresh);
+  await clock.advance(1);
+  expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+});
+
+test('client.fetch refreshes for as long as the server says', async () => {
+  const headers = { 'cache-control': 'max-age=1, stale-while-revalidate=2' };
+  const bench = fallbackBench([good('one', headers), good('two', headers), down]);
+  const { client, clock, upstream } = bench;
+  await shown(client.fetch(url));
+  await clock.advance(3_000);
+  expect(await shown(client.fetch(url))).toBe('200 one');
+  await idle(bench);
+  expect(upstream.calls).toBe(2);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+  await clock.advance(3_001);
+  expect(degradation(await client.fetch(url))).toMatchObject({ reason: 'network', ageMs: 3_000 });
+});
+
+test('client.fetch takes Expires for max-age, measured by the server’s clock', async () => {
+  const headers = { date: 'Thu, 01 Jan 2026 00:00:00 GMT', expires: 'Thu, 01 Jan 2026 00:01:00 GMT' };
+  const { client, clock, upstream } = fallbackBench([good('one', headers)]);
+  await shown(client.fetch(url));
+  await clock.advance(60_000);
+  await client.fetch(url);
+  expect(upstream.calls).toBe(1);
+  await clock.advance(1);
+  await client.fetch(url);
+  expect(upstream.calls).toBe(2);
+});
+
+test('client.fetch counts the age that an answer had on arrival', async () => {
+  const headers = { age: '50', 'cache-control': 'max-age=60' };
+  const { client, clock, upstream } = fallbackBench([good('one', headers), down]);
+  await shown(client.fetch(url));
+  await clock.advance(10_000);
+  expect((await client.fetch(url)).headers.get('age')).toBe('60');
+  expect(upstream.calls).toBe(1);
+  await clock.advance(1_000);
+  expect(degradation(await client.fetch(url))).toEqual({ source: 'cache', reason: 'network', ageMs: 61_000 });
+});
+
+test.for([
+  { says: 'no-store', stored: false },
+  { says: 'private', stored: false },
+  { says: 'private, max-age=60', stored: false },
+  { says: 'no-cache', stored: false }, // of no use without a validator
+  { says: 'max-age=0', stored: true },
+  { says: 'public', stored: true },
+])('client.fetch stores in a shared store: $stored, for $says', async ({ says, stored }) => {
+  const bench = fallbackBench([good('one', { 'cache-control': says })]);
+  await shown(bench.client.fetch(url));
+  await idle(bench);
+  expect((await bench.store.get(`public GET ${url}`)) !== undefined).toBe(stored);
+});
+
+test('client.fetch stores what is private in a store of one user', async () => {
+  const fallback = { store: memoryStore({ shared: false }) };
+  const { client } = fallbackBench([good('one', { 'cache-control': 'private, s-maxage=1' }), down], fallback);
+  await shown(client.fetch(url));
+  expect(await shown(client.fetch(url))).toBe('200 one');
+});
+
+test('client.fetch goes by the caller’s numbers alone, with cacheControl "ignore"', async () => {
+  const headers = { 'cache-control': 'no-store, private, max-age=0, must-revalidate', expires: '0' };
+  const { client, clock, upstream } = fallbackBench([good('one', headers), down], {
+    cacheControl: 'ignore',
+    maxAgeMs: 1_000,
+  });
+  await shown(client.fetch(url));
+  await clock.advance(1_000);
+  expect(await shown(client.fetch(url))).toBe('200 one');
+  expect(upstream.calls).toBe(1);
+  await clock.advance(1);
+  expect(degradation(await client.fetch(url))?.reason).toBe('network');
+});
+
+test('client.fetch drops what it has, when its server does not want it kept any more', async () => {
+  const script = [good('one'), good('two', { 'cache-control': 'no-store' }), down];
+  const { client } = fallbackBench(script);
+  await shown(client.fetch(url));
+  await shown(client.fetch(url));
+  expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+});
+
+test.for([401, 403, 404, 410])('client.fetch drops what it has, after a %i', async (status) => {
+  const { client } = fallbackBench([good('one'), status, down]);
+  await shown(client.fetch(url));
+  await client.fetch(url);
+  expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+});
+
+test.for([408, 425, 429])('client.fetch keeps what it has, after a %i', async (status) => {
+  const { client } = fallbackBench([good('one'), status, down]);
+  await shown(client.fetch(url));
+  await client.fetch(url);
+  expect(await shown(client.fetch(url))).toBe('200 one');
+});
+
+// What is never stored.
+
+test.for([201, 202, 206, 300, 304, 400, 404, 500])('client.fetch stores no %i', async (status) => {
+  const { client } = fallbackBench([{ status, headers: { 'cache-control': 'max-age=60' } }, down]);
+  await (await client.fetch(url)).body?.cancel();
+  expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+});
+
+test('client.fetch stores no cookies, and nothing that is about a connection', async () => {
+  const headers = { 'set-cookie': 'id=secret', connection: 'close, x-hop', 'x-hop': '1', 'x-kept': '2' };
+  const bench = fallbackBench([good('one', headers), down]);
+  await shown(bench.client.fetch(url));
+  await idle(bench);
+  const entry = await bench.store.get(`public GET ${url}`);
+  expect(JSON.stringify(entry)).not.toContain('secret');
+  const stored = await bench.client.fetch(url);
+  expect(stored.headers.get('x-kept')).toBe('2');
+  for (const name of ['set-cookie', 'connection', 'x-hop']) expect(stored.headers.has(name)).toBe(false);
+});
+
+test.for(['break', 'hang'] as const)('client.fetch stores no body that ends in a %s', async (after) => {
+  const { client, clock } = fallbackBench([{ body: 'o', after }, down], {}, { deadlineMs: 100 });
+  const response = await client.fetch(url);
+  const text = response.text().catch(() => 'broken');
+  await clock.advance(100);
+  expect(await text).toBe('broken');
+  expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+});
+
+test('client.fetch hands through what is longer than maxBodyBytes, and stores what is not', async () => {
+  const script = [good('12345'), good('1234'), down];
+  const { client } = fallbackBench(script, { maxBodyBytes: 4 });
+  expect(await shown(client.fetch(`${url}/5`))).toBe('200 12345');
+  expect(await shown(client.fetch(`${url}/4`))).toBe('200 1234');
+  expect(await errorOf(client.fetch(`${url}/5`))).toMatchObject({ message: 'Failed to fetch' });
+  expect(await shown(client.fetch(`${url}/4`))).toBe('200 1234');
+});
+
+test.for([
+  { what: 'that says how long it is', headers: { 'content-length': '9' } },
+  { what: 'of events', headers: { 'content-type': 'text/event-stream; charset=utf-8' } },
+])('client.fetch does not read a body $what, when it is too long or has no end', async ({ headers }) => {
+  let pulled = 0;
+  const body = new ReadableStream(
+    {
+      pull: (controller) => {
+        pulled += 1;
+        controller.enqueue(new Uint8Array(1));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const bench = fallbackBench([1], { maxBodyBytes: 8 }, { fetch: async () => new Response(body, { headers }) });
+  const response = await bench.client.fetch(url);
+  await idle(bench);
+  expect(pulled).toBe(0);
+  await response.body?.cancel();
+});
+
+// What a request says.
+
+const cacheModes = [
+  { cache: 'no-store', answer: 'two', stores: false },
+  { cache: 'no-cache', answer: 'two', stores: true },
+  { cache: 'reload', answer: 'two', stores: true },
+  { cache: 'default', answer: 'one', stores: true },
+] as const;
+// workerd knows the first two, and refuses a request with any other.
+const knownCacheModes = engine === 'workerd' ? cacheModes.slice(0, 2) : cacheModes;
+
+test.for(knownCacheModes)(
+  'client.fetch answers "$answer" under the cache mode $cache',
+  async ({ cache, answer, stores }) => {
+    const { client } = fallbackBench([good('one'), good('two'), good('three')], { maxAgeMs: hour });
+    await shown(client.fetch(url));
+    const init = { cache } as RequestInit;
+    expect(await shown(client.fetch(url, init))).toBe(`200 ${answer}`);
+    expect(await shown(client.fetch(url))).toBe(`200 ${stores ? answer : 'one'}`);
+  },
+);
+
+test.for([
+  { header: 'no-cache', answer: 'two' },
+  { header: 'no-store', answer: 'two' },
+  { header: 'max-age=0', answer: 'two' },
+  { header: 'max-age=9', answer: 'two' },
+  { header: 'max-age=10', answer: 'one' },
+])('client.fetch answers "$answer" to a request with Cache-Control: $header', async ({ header, answer }) => {
+  const { client, clock } = fallbackBench([good('one'), good('two')], { maxAgeMs: hour });
+  await shown(client.fetch(url));
+  await clock.advance(10_000);
+  expect(await shown(client.fetch(url, { headers: { 'cache-control': header } }))).toBe(`200 ${answer}`);
+});
+
+test.for([
+  { name: 'range', value: 'bytes=0-1' },
+  { name: 'if-none-match', value: '"a"' },
+  { name: 'if-modified-since', value: 'Thu, 01 Jan 2026 00:00:00 GMT' },
+])('client.fetch keeps out of a request with $name', async ({ name, value }) => {
+  const { client } = fallbackBench([good('one'), good('two'), down], { maxAgeMs: hour });
+  await shown(client.fetch(url));
+  expect(await shown(client.fetch(url, { headers: { [name]: value } }))).toBe('200 two');
+  expect(await errorOf(client.fetch(url, { headers: { [name]: value } }))).toMatchObject({
+    message: 'Failed to fetch',
+  });
+  expect(await shown(client.fetch(url))).toBe('200 one');
+});
+
+// Vary.
+
+test('client.fetch keeps one answer per variant', async () => {
+  const byLanguage = (request: ScriptedRequest) =>
+    good(request.headers.get('accept-language') ?? 'none', { vary: 'Accept-Language' });
+  const script = [byLanguage, byLanguage, byLanguage, down];
+  const { client } = fallbackBench(script);
+  const inLanguage = (language: string) => client.fetch(url, { headers: { 'accept-language': language } });
+  await shown(inLanguage('en'));
+  await shown(inLanguage('de'));
+  await shown(client.fetch(url));
+  expect(await shown(inLanguage('en'))).toBe('200 en');
+  expect(await shown(inLanguage('de'))).toBe('200 de');
+  expect(await shown(client.fetch(url))).toBe('200 none');
+  expect(await errorOf(inLanguage('fr'))).toMatchObject({ message: 'Failed to fetch' });
+});
+
+test('client.fetch keeps no more than eight variants, whoever makes them up', async () => {
+  const echo = (request: ScriptedRequest) => good(request.headers.get('x-v') ?? '', { vary: 'x-v' });
+  const bench = fallbackBench([echo]);
+  for (let number = 0; number < 20; number += 1) {
+    await shown(bench.client.fetch(url, { headers: { 'x-v': String(number) } }));
+  }
+  await idle(bench);
+  const entry = await bench.store.get(`public GET ${url}`);
+  expect(entry?.variants.map(({ variesBy }) => variesBy[0]?.[1])).toEqual([
+    '19',
+    '18',
+    '17',
+    '16',
+    '15',
+    '14',
+    '13',
+    '12',
+  ]);
+});
+
+test('client.fetch does not store what varies by everything', async () => {
+  const { client } = fallbackBench([good('one', { vary: 'accept, *' }), down]);
+  await shown(client.fetch(url));
+  expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+});
+
+test('client.fetch keeps variants that are stored at the same time', async () => {
+  const slowly = (request: ScriptedRequest) => ({
+    body: request.headers.get('x-v') ?? '',
+    headers: { vary: 'x-v' },
+    delayMs: 10,
+  });
+  const { client, clock } = fallbackBench([slowly, slowly, down]);
+  const calls = ['1', '2'].map((value) => client.fetch(url, { headers: { 'x-v': value } }));
+  await clock.advance(10);
+  for (const call of calls) await shown(call);
+  for (const value of ['1', '2']) {
+    expect(await shown(client.fetch(url, { headers: { 'x-v': value } }))).toBe(`200 ${value}`);
+  }
+});
+
+// Revalidation.
+
+const notModified = { status: 304, headers: { 'x-new': '1', 'cache-control': 'max-age=60' } };
+
+test.for([
+  { gives: { etag: '"a"' }, asks: { 'if-none-match': '"a"' } },
+  { gives: { etag: 'W/"a"' }, asks: { 'if-none-match': 'W/"a"' } },
+  {
+    gives: { 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT' },
+    asks: { 'if-modified-since': 'Thu, 01 Jan 2026 00:00:00 GMT' },
+  },
+])('client.fetch asks with $asks whether a stored answer still holds', async ({ gives, asks }) => {
+  const bench = fallbackBench([good('one', { ...gives, 'x-old': '1' }), notModified, down]);
+  const { client, clock, upstream, events } = bench;
+  await shown(client.fetch(url, { headers: { accept: 'text/plain' } }));
+  await clock.advance(5_000);
+  const response = await client.fetch(url, { headers: { accept: 'text/plain' } });
+  expect(Object.fromEntries(upstream.requests[1]?.headers ?? [])).toEqual({ accept: 'text/plain', ...asks });
+  expect(degradation(response)).toBeUndefined();
+  expect(response.headers.get('age')).toBe('0');
+  expect(response.headers.get('x-new')).toBe('1');
+  expect(response.headers.get('x-old')).toBe('1');
+  expect(await shown(response)).toBe('200 one');
+  expect(facts(events, 'revalidated')).toEqual([{ background: false, result: 'confirmed', status: 304 }]);
+  await clock.advance(60_000); // fresh, by the word of the 304
+  await shown(client.fetch(url));
+  expect(upstream.calls).toBe(2);
+});
+
+test('client.fetch asks with the validators of the answer that is not to be used unasked', async () => {
+  const headers = { 'cache-control': 'no-cache', etag: '"a"' };
+  const { client, upstream } = fallbackBench([good('one', headers), { status: 304, headers }, down]);
+  await shown(client.fetch(url));
+  expect(await shown(client.fetch(url))).toBe('200 one');
+  expect(upstream.calls).toBe(2);
+  expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+});
+
+test('client.fetch asks again, unconditionally, when a 304 is about another answer', async () => {
+  const script = [
+    good('one', { etag: '"a"' }),
+    { status: 304, headers: { etag: '"b"' } },
+    good('two', { etag: '"b"' }),
+  ];
+  const { client, upstream } = fallbackBench(script);
+  await shown(client.fetch(url));
+  expect(await shown(client.fetch(url))).toBe('200 two');
+  expect(upstream.requests[2]?.headers.has('if-none-match')).toBe(false);
+});
+
+test('client.json asks again, unconditionally, when what a 304 confirms is no JSON', async () => {
+  const { client, upstream } = fallbackBench([
+    good('<p>', { etag: '"a"' }),
+    { status: 304 },
+    good('1', { etag: '"b"' }),
+  ]);
+  await shown(client.fetch(url));
+  expect((await client.json(url)).value).toBe(1);
+  expect(upstream.calls).toBe(3);
+});
+
+test('client.json gives the stored value after a 304', async () => {
+  const { client } = fallbackBench([good('{"a":1}', { etag: '"a"' }), { status: 304 }]);
+  await client.json(url);
+  expect(await client.json(url)).toMatchObject({ value: { a: 1 }, degraded: false });
+});
+
+test('client.fetch sends no validators across origins, where they would cause a preflight', async () => {
+  const seen: (RequestInit | undefined)[] = [];
+  const fetch = async (_input: unknown, init?: RequestInit): Promise<Response> => {
+    seen.push(init);
+    const response = new Response('one', { headers: { 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT' } });
+    return Object.defineProperty(response, 'type', { value: 'cors' });
+  };
+  const { client } = fallbackBench([1], {}, { fetch });
+  await shown(client.fetch(url));
+  await shown(client.fetch(url));
+  expect(seen.map((init) => init?.headers)).toEqual([undefined, undefined]);
+});
+
+// Refreshing behind the caller.
+
+const swr = { staleWhileRevalidateMs: hour };
+
+test('client.fetch refreshes once for ten stale hits, and answers all at once', async () => {
+  const { client, clock, upstream, events } = fallbackBench([good('one'), { body: 'two', delayMs: 100 }], swr);
+  await shown(client.fetch(url));
+  await clock.advance(1_000);
+  const answers = await Promise.all(Array.from({ length: 10 }, () => shown(client.fetch(url))));
+  expect(answers).toEqual(Array.from({ length: 10 }, () => '200 one'));
+  await clock.advance(100);
+  expect(upstream.calls).toBe(2);
+  expect(facts(events, 'revalidated')).toEqual([{ background: true, result: 'replaced', status: 200 }]);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+});
+
+test.for([
+  { step: 503, reason: 'status-503' },
+  { step: down, reason: 'network' },
+])(
+  'client.fetch says degraded ($reason) once the refresh has failed, and not any more once one succeeds',
+  async ({ step, reason }) => {
+    const bench = fallbackBench([good('one'), step, good('two')], swr);
+    const { client, clock, upstream } = bench;
+    await shown(client.fetch(url));
+    await clock.advance(1_000);
+    expect(degradation(await client.fetch(url))).toBeUndefined();
+    await idle(bench);
+    expect(degradation(await client.fetch(url))).toEqual({ source: 'cache', reason, ageMs: 1_000 });
+    await idle(bench);
+    const healed = await client.fetch(url);
+    expect(degradation(healed)).toBeUndefined();
+    expect(await shown(healed)).toBe('200 two');
+    expect(upstream.calls).toBeGreaterThanOrEqual(3);
+  },
+);
+
+test('client.fetch refreshes through the breaker, and is not slowed down while it is open', async () => {
+  const bench = fallbackBench([good('one'), 503], swr, { breaker: { failureThreshold: 1 } });
+  const { client, clock, upstream } = bench;
+  await shown(client.fetch(url));
+  await clock.advance(1_000);
+  await shown(client.fetch(url));
+  await idle(bench);
+  for (let call = 0; call < 5; call += 1) {
+    expect(await shown(client.fetch(url))).toBe('200 one');
+    await idle(bench);
+  }
+  expect(upstream.calls).toBe(2);
+  expect(degradation(await client.fetch(url))?.reason).toBe('circuit-open');
+});
+
+test('client.fetch refreshes with a conditional request, without the caller’s signal', async () => {
+  const bench = fallbackBench([good('one', { etag: '"a"' }), { status: 304, delayMs: 100 }], { ...swr, maxAgeMs: 1 });
+  const { client, clock, upstream } = bench;
+  const controller = new AbortController();
+  await shown(client.fetch(url));
+  await clock.advance(1_000);
+  await shown(client.fetch(url, { signal: controller.signal, headers: { accept: 'text/plain' } }));
+  controller.abort();
+  await clock.advance(100);
+  expect(upstream.requests[1]?.headers.get('if-none-match')).toBe('"a"');
+  expect(upstream.requests[1]?.headers.get('accept')).toBe('text/plain');
+  expect(upstream.requests[1]?.signal?.aborted).toBe(false);
+  expect((await client.fetch(url)).headers.get('age')).toBe('0');
+});
+
+test('client.fetch drops what it has, when the refresh learns that it is gone', async () => {
+  const bench = fallbackBench([good('one'), 404, { status: 404, body: 'gone' }], swr);
+  const { client } = bench;
+  await shown(client.fetch(url));
+  await bench.clock.advance(1);
+  await shown(client.fetch(url));
+  await idle(bench);
+  expect(await shown(client.fetch(url))).toBe('404 gone');
+});
+
+test('client.fetch refreshes with the retries, and ends a refresh that hangs at the deadline', async () => {
+  const bench = fallbackBench([good('one'), 'hang', good('two')], swr, { deadlineMs: 500, attemptTimeoutMs: false });
+  const { client, clock, upstream } = bench;
+  await shown(client.fetch(url));
+  await clock.advance(1_000);
+  await shown(client.fetch(url));
+  await clock.advance(499);
+  await shown(client.fetch(url));
+  expect(upstream.calls).toBe(2);
+  await clock.advance(1);
+  expect(degradation(await client.fetch(url))?.reason).toBe('deadline-exceeded');
+  await idle(bench);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+});
+
+test('client.fetch does not store a refreshed body that breaks off, and keeps what it has', async () => {
+  const bench = fallbackBench([good('one'), { body: 't', after: 'break' }, down], swr);
+  const { client } = bench;
+  await shown(client.fetch(url));
+  await bench.clock.advance(1);
+  await shown(client.fetch(url));
+  await idle(bench);
+  const response = await client.fetch(url);
+  expect(degradation(response)?.reason).toBe('network');
+  expect(await shown(response)).toBe('200 one');
+});
+
+test('client.close waits for a refresh, and ends it when its time is up', async () => {
+  const bench = fallbackBench([good('one'), 'hang'], swr);
+  const { client, clock, upstream } = bench;
+  await shown(client.fetch(url));
+  await clock.advance(1);
+  await shown(client.fetch(url));
+  let closed = false;
+  const closing = client.close({ drainMs: 1_000 }).then(() => {
+    closed = true;
+  });
+  await clock.advance(999);
+  expect(closed).toBe(false);
+  await clock.advance(1);
+  await closing;
+  expect(upstream.requests[1]?.signal?.aborted).toBe(true);
+});
+
+// Keys.
+
+test('client.fetch keeps answers under the URL, without its fragment, or under the caller’s key', async () => {
+  const bench = fallbackBench([good('one'), down]);
+  await shown(bench.client.fetch(`${url}?a=1#top`));
+  expect(await shown(bench.client.fetch(`${url}?a=1#bottom`))).toBe('200 one');
+  expect(await errorOf(bench.client.fetch(`${url}?a=2`))).toMatchObject({ message: 'Failed to fetch' });
+  const own = fallbackBench([good('one'), down], { key: (request) => new URL(request.url).pathname });
+  await shown(own.client.fetch(`${url}?session=1`));
+  expect(await shown(own.client.fetch(`${url}?session=2`))).toBe('200 one');
+  const wrong = fallbackBench([good('one')], { key: () => 5 as unknown as string });
+  expect(await errorOf(wrong.client.fetch(url))).toEqual(new TypeError('fallback.key must return a string, got 5'));
+});
+
+test('client.fetch keeps answers to relative URLs, which only the given fetch can resolve', async () => {
+  const { client } = fallbackBench([good('one'), down]);
+  await shown(client.fetch('/u/1'));
+  expect(await shown(client.fetch('/u/1'))).toBe('200 one');
+  expect(origin).toMatch(/^https/);
+});

@@ -1,0 +1,200 @@
+import { afterEach, expect, test, vi } from 'vitest';
+
+import { degradation, type FetchInit, memoryStore, type Store, type StoreEntry } from '../../src/index.ts';
+import type { ScriptedRequest } from '../../src/testing/scripted-fetch.ts';
+import { errorOf, url } from './bench.ts';
+import { down, fallbackBench, good, idle, shown } from './fallback-bench.ts';
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+const failed = { message: 'Failed to fetch' };
+/** Tells each asker who they are. */
+const personal = (request: ScriptedRequest) =>
+  good(`for ${request.headers.get('authorization') ?? request.headers.get('x-api-key') ?? 'nobody'}`);
+
+/** A store that shows what is in it. */
+function openStore(): Store & { readonly entries: Map<string, StoreEntry> } {
+  const entries = new Map<string, StoreEntry>();
+  return {
+    entries,
+    get: async (key) => entries.get(key),
+    set: async (key, entry) => void entries.set(key, entry),
+    delete: async (key) => void entries.delete(key),
+    clear: async (partition) => {
+      for (const key of [...entries.keys()])
+        if (partition === undefined || key.startsWith(`${partition} `)) entries.delete(key);
+    },
+  };
+}
+
+test.for<{ readonly by: string; readonly a: FetchInit; readonly b: FetchInit }>([
+  { by: 'Authorization', a: { headers: { authorization: 'Bearer a' } }, b: { headers: { authorization: 'Bearer b' } } },
+  { by: 'an API key', a: { headers: { 'x-api-key': 'a' } }, b: { headers: { 'x-api-key': 'b' } } },
+  { by: 'partition', a: { partition: 'a' }, b: { partition: 'b' } },
+])('client.fetch never answers one user with what another was given, told apart by $by', async ({ a, b }) => {
+  const { client, upstream } = fallbackBench([personal, down], { maxAgeMs: 60_000 });
+  const mine = await shown(client.fetch(url, a));
+  expect(await errorOf(client.fetch(url, b))).toMatchObject(failed);
+  expect(await errorOf(client.fetch(url))).toMatchObject(failed);
+  expect(await shown(client.fetch(url, a))).toBe(mine);
+  expect(upstream.calls).toBe(3);
+});
+
+test('client.fetch does not answer a user with what nobody was given', async () => {
+  const { client } = fallbackBench([personal, down], { maxAgeMs: 60_000 });
+  expect(await shown(client.fetch(url))).toBe('200 for nobody');
+  expect(await errorOf(client.fetch(url, { headers: { authorization: 'a' } }))).toMatchObject(failed);
+});
+
+test('client.fetch puts no credential into a key, nor into an entry', async () => {
+  const store = openStore();
+  const bench = fallbackBench([good('one', { vary: 'authorization, x-session-token, cookie' }), down], { store });
+  const headers = { authorization: 'Bearer s3cret', 'x-session-token': 's3cret-too' };
+  await shown(bench.client.fetch(url, { headers }));
+  await idle(bench);
+  const [[key, entry] = []] = store.entries;
+  expect(key).toMatch(/^@[0-9a-f]{64} GET https:\/\/users\.test\/u\/1$/);
+  expect(`${key}${JSON.stringify(entry)}`).not.toContain('s3cret');
+  expect(await shown(bench.client.fetch(url, { headers }))).toBe('200 one');
+  const other = { ...headers, 'x-session-token': 'another' };
+  expect(await errorOf(bench.client.fetch(url, { headers: other }))).toMatchObject(failed);
+  expect(JSON.stringify(bench.events)).not.toContain('s3cret');
+});
+
+test('client.fetch stores nothing for a user, where there is no SHA-256 to tell who it is', async () => {
+  vi.stubGlobal('crypto', {});
+  const { client } = fallbackBench([personal, personal, down], { maxAgeMs: 60_000 });
+  const headers = { authorization: 'a' };
+  expect(await shown(client.fetch(url, { headers }))).toBe('200 for a');
+  expect(await shown(client.fetch(url))).toBe('200 for nobody');
+  expect(await errorOf(client.fetch(url, { headers }))).toMatchObject(failed);
+  expect(await shown(client.fetch(url))).toBe('200 for nobody');
+});
+
+test('client.fetch goes by the partition of the client, also when the token changes', async () => {
+  let user: string | undefined = 'ann';
+  const { client } = fallbackBench([personal, down], { partition: () => user });
+  await shown(client.fetch(url, { headers: { authorization: 'old' } }));
+  expect(await shown(client.fetch(url, { headers: { authorization: 'new' } }))).toBe('200 for old');
+  user = 'bob';
+  expect(await errorOf(client.fetch(url, { headers: { authorization: 'old' } }))).toMatchObject(failed);
+  user = undefined; // nobody is logged in: nothing is stored, and nothing answers
+  expect(await errorOf(client.fetch(url))).toMatchObject(failed);
+});
+
+test('client.fetch gives credentials a partition of their own, where the partition is "public"', async () => {
+  const { client } = fallbackBench([personal, personal, down], { partition: 'public' });
+  await shown(client.fetch(url, { headers: { authorization: 'a' } }));
+  await shown(client.fetch(url));
+  expect(await shown(client.fetch(url))).toBe('200 for nobody');
+  expect(await shown(client.fetch(url, { headers: { authorization: 'a' } }))).toBe('200 for a');
+  expect(await errorOf(client.fetch(url, { headers: { authorization: 'b' } }))).toMatchObject(failed);
+});
+
+test('client.fetch takes the partition of the store, where the client says nothing', async () => {
+  const store = {
+    ...openStore(),
+    partition: (request: Request) => new URL(request.url).searchParams.get('user') ?? 'x',
+  };
+  const bench = fallbackBench([good('one')], { store });
+  await shown(bench.client.fetch(`${url}?user=ann`));
+  await idle(bench);
+  expect([...store.entries.keys()]).toEqual([`ann GET ${url}?user=ann`]);
+});
+
+test('client.fetch rejects with what is wrong, when partition returns no string', async () => {
+  const { client, upstream } = fallbackBench([good('one')], { partition: () => 5 as unknown as string });
+  expect(await errorOf(client.fetch(url))).toEqual(new TypeError('fallback.partition must return a string, got 5'));
+  expect(upstream.calls).toBe(0);
+});
+
+test('client.fetch keeps partitions apart, whatever their names are', async () => {
+  const echo = (request: ScriptedRequest) => good(request.headers.get('x-n') ?? '');
+  const names = ['', ' ', 'a', 'a b', 'a%20b', '@', 'public ', 'ä', 'a\n', '@0 GET'];
+  const script = [...names.map(() => echo), down];
+  const { client } = fallbackBench(script);
+  for (const [index, partition] of names.entries())
+    await shown(client.fetch(url, { partition, headers: { 'x-n': String(index) } }));
+  for (const [index, partition] of names.entries()) {
+    expect(await shown(client.fetch(url, { partition }))).toBe(`200 ${index}`);
+  }
+});
+
+test('client.clear forgets one partition, and leaves the others', async () => {
+  const { client } = fallbackBench([good('a'), good('ab'), good('nobody'), down]);
+  for (const partition of ['a', 'ab', undefined])
+    await shown(client.fetch(url, partition === undefined ? {} : { partition }));
+  await client.clear({ partition: 'a' });
+  expect(await errorOf(client.fetch(url, { partition: 'a' }))).toMatchObject(failed);
+  expect(await shown(client.fetch(url, { partition: 'ab' }))).toBe('200 ab');
+  await client.clear();
+  expect(await errorOf(client.fetch(url, { partition: 'ab' }))).toMatchObject(failed);
+  expect(await errorOf(client.fetch(url))).toMatchObject(failed);
+});
+
+test('client.clear lets nothing in that was asked for before, a refresh neither', async () => {
+  const script = [good('one'), { body: 'refreshed', delayMs: 100 }, { body: 'late', delayMs: 100 }, down];
+  const bench = fallbackBench(script, { staleWhileRevalidateMs: 60_000 });
+  const { client, clock } = bench;
+  await shown(client.fetch(url, { partition: 'a' }));
+  await clock.advance(1);
+  await shown(client.fetch(url, { partition: 'a' })); // starts the refresh
+  const late = client.fetch(`${url}/2`, { partition: 'a' });
+  await clock.advance(50);
+  await client.clear({ partition: 'a' });
+  await clock.advance(50);
+  await shown(late);
+  await idle(bench);
+  for (const at of [url, `${url}/2`]) expect(await errorOf(client.fetch(at, { partition: 'a' }))).toMatchObject(failed);
+});
+
+test('client.clear rejects with what the store throws: who logs out must know', async () => {
+  const error = new Error('disk full');
+  const store = { ...openStore(), clear: () => Promise.reject(error) };
+  expect(await errorOf(fallbackBench([200], { store }).client.clear())).toBe(error);
+  const hanging = fallbackBench([200], { store: { ...openStore(), clear: () => new Promise<void>(() => {}) } });
+  const clearing = errorOf(hanging.client.clear());
+  await hanging.clock.advance(1_000);
+  expect(await clearing).toEqual(new Error('Cannot clear the store: it gives no answer'));
+});
+
+test('client.clear resolves without a store, and refuses what is no partition', async () => {
+  const { client } = fallbackBench([200], {}, { fallback: false });
+  await client.clear();
+  await client.clear({ partition: 'a' });
+  expect(await errorOf(client.clear({ partition: 5 as unknown as string }))).toEqual(
+    new TypeError('clear.partition must be a string, got 5'),
+  );
+  expect(await errorOf(client.clear({ partitions: 'a' } as object))).toBeInstanceOf(TypeError);
+});
+
+// The wall clock.
+
+test('client.fetch does not take an answer from the future for fresh, after the clock was set back', async () => {
+  const bench = fallbackBench([good('one'), down, good('two')], { maxAgeMs: 60_000 });
+  const { client, clock, upstream } = bench;
+  await shown(client.fetch(url));
+  clock.jump(-3_600_000);
+  expect(degradation(await client.fetch(url))).toEqual({ source: 'cache', reason: 'network', ageMs: 0 });
+  expect(await shown(client.fetch(url))).toBe('200 two');
+  expect(await shown(client.fetch(url))).toBe('200 two'); // stored anew, by today's clock
+  expect(upstream.calls).toBe(3);
+});
+
+test('client.fetch takes what it has for old, after the clock was set forward', async () => {
+  const { client, clock, upstream } = fallbackBench([good('one'), good('two')], { maxAgeMs: 60_000 });
+  await shown(client.fetch(url));
+  clock.jump(60_001);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+  expect(upstream.calls).toBe(2);
+});
+
+test('a store of somebody else’s with nothing but a Map is enough', async () => {
+  const store = openStore();
+  expect(memoryStore()).toMatchObject({ shared: true });
+  const { client } = fallbackBench([good('one'), down], { store });
+  await shown(client.fetch(url));
+  expect(await shown(client.fetch(url))).toBe('200 one');
+});
