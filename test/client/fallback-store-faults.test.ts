@@ -94,6 +94,7 @@ test('client.fetch waits for no store when it writes', async () => {
     store: broken({ set: () => new Promise(() => {}), delete: () => new Promise(() => {}) }),
   });
   expect(await shown(bench.client.fetch(url))).toBe('200 one');
+  await idle(bench);
   expect((await bench.client.fetch(url, { method: 'POST' })).status).toBe(200);
   await bench.clock.advance(1_000);
   expect(facts(bench.events, 'store-error').map(({ operation, reason }) => `${operation} ${reason}`)).toContain(
