@@ -1,11 +1,12 @@
 import { type RevalidatedEvent, reportThrown } from './events.ts';
 import type { FallbackRules } from './fallback-options.ts';
 import type { StoreErrorListener } from './guarded-store.ts';
-import type { Answer } from './http/answer.ts';
+import { type Answer, parseJson } from './http/answer.ts';
 import { readBytes } from './http/bytes.ts';
 import { degradation } from './http/cache-status.ts';
 import { type Call, callOf } from './http/call.ts';
 import { confirmed, isStorable, toStored, validatorsOf } from './http/stored-response.ts';
+import { isWebKit } from './http/webkit.ts';
 import type { CallContext, Next } from './layer.ts';
 import { outcomeOfStatus } from './model/outcome.ts';
 import type { Kept, Place, StoredAnswers, Writing } from './stored-answers.ts';
@@ -110,7 +111,10 @@ export class Exchange {
     // One that is known to be too long, or not to end, is not even copied.
     const { headers } = response;
     if (Number(headers.get('content-length')) > maxBytes || isEventStream(headers)) return undefined;
-    return readBytes(response.clone(), maxBytes);
+    const copy = await readBytes(response.clone(), maxBytes);
+    // A cut body passes for a whole one there; of JSON, at least, the difference can be told.
+    if (copy !== undefined && isWebKit() && isJson(headers)) parseJson(copy);
+    return copy;
   }
 
   #drop(call: Call): void {
@@ -136,5 +140,9 @@ function isConfirmed(stored: StoredResponse, { headers }: Response): boolean {
 }
 
 function isEventStream(headers: Headers): boolean {
-  return /^\s*text\/event-stream\b/i.test(headers.get('content-type') ?? '');
+  return /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
+}
+
+function isJson(headers: Headers): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json\b/i.test(headers.get('content-type') ?? '');
 }

@@ -1,6 +1,7 @@
 import type { Caller } from '../layer.ts';
 import { Answer } from './answer.ts';
 import { cancelBody } from './bytes.ts';
+import { isWebKit } from './webkit.ts';
 
 /**
  * Keeps what a streaming body depends on (the deadline's timer, the link to the caller's signal) until the body is
@@ -24,7 +25,8 @@ export class BodyLeases {
     const closers = [close];
     this.#open.set(body, closers);
     // Made on first use: a runtime without it keeps the lease until the deadline.
-    if (typeof FinalizationRegistry === 'function' && !collectsBodiesInUse()) {
+    // WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too.
+    if (typeof FinalizationRegistry === 'function' && !isWebKit()) {
       this.#collected ??= new FinalizationRegistry(closeAll);
       this.#collected.register(body, closers, body);
     }
@@ -40,11 +42,6 @@ export class BodyLeases {
     closeAll(this.#open.get(response.body) ?? []);
     this.#open.delete(response.body);
   }
-}
-
-/** WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too. */
-function collectsBodiesInUse(): boolean {
-  return (globalThis.navigator as { vendor?: string } | undefined)?.vendor === 'Apple Computer, Inc.';
 }
 
 function closeAll(closers: readonly (() => void)[]): void {
