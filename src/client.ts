@@ -110,7 +110,7 @@ export function createClient(options?: ClientOptions): Client {
       new CallLog(dependency, settings, events),
       deadlineMs < Infinity && new Deadline(deadlineMs, tools),
       // Calls that ask for limits of their own share with none.
-      fallbackHost.settings.coalesce && limits === settings.limits && new Coalesce(sharing),
+      fallbackHost.settings.coalesce && limits === settings.limits && new Coalesce(sharing, clock),
       bulkhead,
       breaker,
       retry !== false &&

@@ -37,8 +37,9 @@ export class Exchange {
     rules: FallbackRules,
     maxBodyBytes: number,
     onStoreError: StoreErrorListener,
+    deadlineAt: number,
   ) {
-    this.writing = answers.open(place);
+    this.writing = answers.open(place, deadlineAt);
     this.#answers = answers;
     this.#place = place;
     this.#rules = rules;

@@ -106,7 +106,7 @@ export class HttpFallback extends Layer {
     const now = clock.now();
     const longestMs = Math.min(call.limits.deadlineMs, LONGEST_REFRESH_MS);
     if (!refreshes.start(id, now, now + longestMs + 1_000)) return;
-    const exchange = this.#exchange(answers, place);
+    const exchange = this.#exchange(answers, place, call);
     const refresh = async (context: CallContext): Promise<void> => {
       try {
         const { answer, result, status } = await exchange.ask(next, context, kept);
@@ -135,7 +135,7 @@ export class HttpFallback extends Layer {
     answers: StoredAnswers,
   ): Promise<Answer> {
     const call = callOf(context);
-    const exchange = this.#exchange(answers, place);
+    const exchange = this.#exchange(answers, place, call);
     const asked: Next<Answer> = async (inside) => {
       const { answer, renewed, result, status } = await exchange.ask(next, inside, kept);
       const given = renewed === undefined ? answer : this.#stored(answers.judge(renewed, this.#rules), call);
@@ -224,8 +224,10 @@ export class HttpFallback extends Layer {
     return { value: answer };
   }
 
-  #exchange(answers: StoredAnswers, place: Place): Exchange {
-    return new Exchange(answers, place, this.#rules, this.#host.settings.maxBodyBytes, this.#onStoreError);
+  #exchange(answers: StoredAnswers, place: Place, { limits }: Call): Exchange {
+    const { settings, clock } = this.#host;
+    const deadlineAt = clock.now() + limits.deadlineMs;
+    return new Exchange(answers, place, this.#rules, settings.maxBodyBytes, this.#onStoreError, deadlineAt);
   }
 
   readonly #onStoreError: StoreErrorListener = (operation, reason) => {

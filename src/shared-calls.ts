@@ -1,3 +1,4 @@
+import { keepAlive } from './exchange.ts';
 import { Answer, parseJson } from './http/answer.ts';
 import { withFacts } from './http/body.ts';
 import { readBytes } from './http/bytes.ts';
@@ -24,15 +25,12 @@ export function sharedCalls(maxBodyBytes: number): CoalesceHooks<Answer> {
       call.attempts += attempts;
       call.answer = answer;
     },
-    async divide(answer, count) {
-      const { response, bytes } = answer;
-      const others = Array.from({ length: count - 1 });
-      if (bytes !== undefined) return [answer, ...others.map(() => new Answer(response, parseJson(bytes), bytes))];
-      const body = response.body === null ? null : await readBytes(response.clone(), maxBodyBytes);
-      // Too long to be kept for all: the first one's is the only one.
-      if (body === undefined) return [answer, ...others.map(() => undefined)];
-      return [answer, ...others.map(() => new Answer(copyOf(response, body)))];
+    async divide({ response, bytes }) {
+      if (bytes !== undefined) return () => new Answer(response, parseJson(bytes), bytes);
+      const body = response.body === null ? null : await readBytes(response, maxBodyBytes);
+      return body === undefined ? undefined : () => new Answer(copyOf(response, body));
     },
+    keepAlive: (first, work) => keepAlive(callOf(first), work),
   };
 }
 

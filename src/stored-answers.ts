@@ -8,6 +8,7 @@ import { describeRequest, headersOf, type PreparedRequest } from './http/request
 import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './http/stored-response.ts';
 import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
 import { Lru } from './model/lru.ts';
+import { Unanswered } from './model/unanswered.ts';
 import type { StoredResponse, StoreEntry } from './stores/store.ts';
 
 /** Where the answers to a request are kept. */
@@ -46,6 +47,8 @@ export class Writing {
 
 // Of how many written resources it is remembered when that was.
 const REMEMBERED_WRITES = 1_000;
+// When an answer counts as lost that has no deadline.
+const LONGEST_MS = 120_000;
 // How long an answer is kept that nobody may use without asking its server first.
 const UNCONFIRMED_MS = 86_400_000;
 
@@ -58,6 +61,7 @@ export class StoredAnswers {
   readonly #writings = new Map<string, Set<Writing>>();
   /** The last store operation under a key that reads and then writes: the next one waits for it. */
   readonly #updates = new Map<string, Promise<void>>();
+  readonly #unanswered = new Unanswered<Writing>();
   /** When a resource was written: what another partition holds of it is older. */
   readonly #writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
 
@@ -92,9 +96,14 @@ export class StoredAnswers {
     }
   }
 
-  /** Opens the way for an answer that is going to be asked for. Must be closed. */
-  open(place: Place): Writing {
+  /** Opens the way for an answer that is going to be asked for, and to be there by `deadlineAt`. Must be closed. */
+  open(place: Place, deadlineAt: number): Writing {
     const writing = new Writing(place);
+    const now = this.#clock.now();
+    for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now)) {
+      this.close(lost);
+    }
+    this.#unanswered.add(writing, Math.min(deadlineAt, now + LONGEST_MS));
     const others = this.#writings.get(place.resource);
     if (others === undefined) this.#writings.set(place.resource, new Set([writing]));
     else others.add(writing);
@@ -102,6 +111,7 @@ export class StoredAnswers {
   }
 
   close(writing: Writing): void {
+    this.#unanswered.delete(writing);
     const { resource } = writing.place;
     const all = this.#writings.get(resource);
     if (all?.delete(writing) === true && all.size === 0) this.#writings.delete(resource);
@@ -111,14 +121,7 @@ export class StoredAnswers {
   async beStored({ key, resource }: Place, ms: number): Promise<void> {
     const all = [...(this.#writings.get(resource) ?? [])];
     const stored = all.flatMap(({ place, done }) => (place.key === key && done !== undefined ? [done] : []));
-    if (stored.length === 0) return;
-    await new Promise<void>((resolve) => {
-      const cancel = this.#clock.schedule(ms, resolve);
-      Promise.all(stored).then(() => {
-        cancel();
-        resolve();
-      });
-    });
+    if (stored.length > 0) await this.#within(ms, Promise.all(stored));
   }
 
   /** When and how the answer to a request was received, and whether its server lets it be kept. */
@@ -252,13 +255,27 @@ export class StoredAnswers {
     return (entry?.variants ?? []).filter((other) => !sameValues(other.variesBy, stored.variesBy));
   }
 
-  /** One after the other: what reads and then writes must not meet another that does. */
+  /**
+   * One after the other: what reads and then writes must not meet another that does. One that takes longer than the store
+   * may is waited for no longer: on Workers, it may be frozen with its request.
+   */
   async #inTurn(key: string, update: () => Promise<void>): Promise<void> {
     const before = this.#updates.get(key);
-    const turn = before === undefined ? update() : before.then(update);
+    const turn = before === undefined ? update() : this.#within(this.#settings.storeTimeoutMs, before).then(update);
     this.#updates.set(key, turn);
     await turn.finally(() => {
       if (this.#updates.get(key) === turn) this.#updates.delete(key);
+    });
+  }
+
+  /** Waits for work that never rejects, but no longer than `ms`. */
+  #within(ms: number, work: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(ms, resolve);
+      work.then(() => {
+        cancel();
+        resolve();
+      });
     });
   }
 }

@@ -1,4 +1,5 @@
 import { Scope } from '../abort.ts';
+import type { Clock } from '../clock.ts';
 import { type CallContext, Layer, type Next } from '../layer.ts';
 
 /** How calls share one piece of work. */
@@ -7,15 +8,20 @@ export interface CoalesceHooks<V> {
   keyOf(context: CallContext): string | undefined;
   /** The context of the work, for whoever of its callers comes first. */
   sharedContext(first: CallContext, scope: Scope): CallContext;
-  /** Makes `count` values of one, each its owner's alone; `undefined` for those who have to see for themselves. */
-  divide(value: V, count: number): Promise<readonly (V | undefined)[]>;
+  /**
+   * How each of several callers makes a value of its own of the one; `undefined` if they have to see for themselves. It is
+   * made by the caller: on Workers, what one request has made is not another's to use.
+   */
+  divide(value: V): Promise<(() => V) | undefined>;
+  /** Told of the work that `first` has begun for all: it must go on when `first` is done. */
+  keepAlive(first: CallContext, work: Promise<unknown>): void;
   /** Tells a caller what has become of the work it shares; `leads` if it stands for all of them. */
   report(shared: CallContext, own: CallContext, leads: boolean): void;
 }
 
 interface Caller<V> {
   readonly context: CallContext;
-  readonly resolve: (value: V | undefined) => void;
+  readonly resolve: (make: (() => V) | undefined) => void;
   readonly reject: (error: unknown) => void;
   readonly leave: () => void;
 }
@@ -24,16 +30,22 @@ interface Caller<V> {
 interface Flight<V> {
   readonly shared: CallContext;
   readonly callers: Set<Caller<V>>;
+  /** Until when others may join: on Workers, what a request leaves unfinished never ends. */
+  readonly joinableUntil: number;
 }
+
+const LONGEST_MS = 120_000;
 
 /** One piece of work for all who ask for the same while it is under way. Each of them may leave, and gets a value of its own. */
 export class Coalesce<V> extends Layer {
   readonly #hooks: CoalesceHooks<V>;
+  readonly #clock: Clock;
   readonly #flights = new Map<string, Flight<V>>();
 
-  constructor(hooks: CoalesceHooks<V>) {
+  constructor(hooks: CoalesceHooks<V>, clock: Clock) {
     super();
     this.#hooks = hooks;
+    this.#clock = clock;
   }
 
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
@@ -41,21 +53,27 @@ export class Coalesce<V> extends Layer {
     if (key === undefined || context.scope.aborted) return next(context);
     // Whoever uses this layer has all of its calls give a V.
     const work = next as Next<unknown> as Next<V>;
-    const value = await new Promise<V | undefined>((resolve, reject) => {
-      const known = this.#flights.get(key);
-      const flight = known ?? this.#take(key, context);
+    const make = await new Promise<(() => V) | undefined>((resolve, reject) => {
+      const known = this.#joinable(key);
+      const flight = known ?? this.#begin(key, context);
       const caller: Caller<V> = { context, resolve, reject, leave: () => this.#leave(key, flight, caller) };
       flight.callers.add(caller);
       context.scope.onAbort(caller.leave);
-      if (known === undefined) void this.#fly(key, flight, work);
+      if (known === undefined) this.#hooks.keepAlive(context, this.#fly(key, flight, work));
     });
-    return (value ?? (await work(context))) as T;
+    return (make === undefined ? await work(context) : make()) as unknown as T;
   }
 
-  #take(key: string, context: CallContext): Flight<V> {
+  #joinable(key: string): Flight<V> | undefined {
+    const flight = this.#flights.get(key);
+    return flight !== undefined && this.#clock.now() < flight.joinableUntil ? flight : undefined;
+  }
+
+  #begin(key: string, first: CallContext): Flight<V> {
     // Below a root of its own: who asks whether the caller gave up, or ran out of time, asks the root.
-    const shared = this.#hooks.sharedContext(context, new Scope(new Scope()));
-    const flight: Flight<V> = { shared, callers: new Set() };
+    const shared = this.#hooks.sharedContext(first, new Scope(new Scope()));
+    const joinableUntil = Math.min(first.deadlineAt, this.#clock.now() + LONGEST_MS);
+    const flight: Flight<V> = { shared, callers: new Set(), joinableUntil };
     this.#flights.set(key, flight);
     return flight;
   }
@@ -72,13 +90,13 @@ export class Coalesce<V> extends Layer {
         this.#hooks.report(shared, only.context, true);
         // The work is this caller's alone, and ends with it, also while the value is still streaming.
         only.context.closeAfter(value, () => only.context.scope.offAbort(only.leave));
-        only.resolve(value);
+        only.resolve(() => value);
         return;
       }
-      const values = await this.#hooks.divide(value, callers.size);
+      const make = await this.#hooks.divide(value);
       [...callers].forEach((caller, index) => {
         this.#settle(flight, caller, index === 0);
-        caller.resolve(values[index]);
+        caller.resolve(make);
       });
     } catch (error) {
       this.#end(key, flight);
