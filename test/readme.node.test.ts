@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,14 +7,23 @@ import { expect, test } from 'vitest';
 import * as steadfetch from '../src/index.ts';
 
 const readme = readFileSync('README.md', 'utf8');
-const snippets = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) => code);
+const pages = [readme, ...globSync('docs/**/*.md').map((path) => readFileSync(path, 'utf8'))];
+const snippets = pages.flatMap((page) => [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) => code));
 
-test('README has snippets that compile, each by itself, as strictly as the source', { timeout: 60_000 }, () => {
-  expect(snippets.length).toBeGreaterThanOrEqual(4);
+test('README and docs have snippets that compile, each by itself, as strictly as the source', {
+  timeout: 60_000,
+}, () => {
+  expect(snippets.length).toBeGreaterThanOrEqual(5);
   const directory = mkdtempSync(join(tmpdir(), 'steadfetch-readme-'));
   try {
     const compilerOptions = {
-      paths: { steadfetch: [resolve('src/index.ts')], 'steadfetch/testing': [resolve('src/testing/index.ts')] },
+      paths: {
+        steadfetch: [resolve('src/index.ts')],
+        'steadfetch/idb': [resolve('src/stores/idb.ts')],
+        'steadfetch/ky': [resolve('src/adapters/ky.ts')],
+        'steadfetch/testing': [resolve('src/testing/index.ts')],
+        ky: [resolve('node_modules/ky/distribution/index.d.ts')],
+      },
       isolatedDeclarations: false,
       declaration: false,
       noEmit: true,
@@ -49,10 +58,11 @@ const groups = [
   { group: 'breaker.', options: { breaker: { nonsense: 1 } }, least: 8 },
   { group: 'breaker.window.', options: { breaker: { window: { nonsense: 1 } } }, least: 6 },
   { group: 'retry.', options: { retry: { nonsense: 1 } }, least: 10 },
+  { group: 'fallback.', options: { fallback: { nonsense: 1 } }, least: 11 },
 ];
 
 // Told in one go with the option they belong to, or the same in every group.
-const toldElsewhere = ['bulkhead', 'breaker', 'retry', 'breaker.window.size', 'breaker.window.durationMs'];
+const toldElsewhere = ['bulkhead', 'breaker', 'retry', 'fallback', 'breaker.window.size', 'breaker.window.durationMs'];
 const tools = ['clock', 'random', 'name'];
 
 test.for(groups)('README tells every option of createClient({ $group })', ({ group, options, least }) => {
