@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import test from 'node:test';
-import { createClient, HttpError } from 'steadfetch';
+import ky from 'ky';
+import { createClient, degradation, HttpError, memoryStore } from 'steadfetch';
+import { idbStore } from 'steadfetch/idb';
+import { extendKy } from 'steadfetch/ky';
 import { FakeClock, scriptedFetch } from 'steadfetch/testing';
 
 const urlOf = (script) => `${process.env.FAULT_SERVER}/${crypto.randomUUID()}/${script}`;
@@ -85,4 +88,34 @@ test('FakeClock and scriptedFetch take the place of time and network', async () 
   const call = createClient({ clock, fetch, random: () => 1 }).fetch('https://api.example/');
   await clock.advance(100);
   assert.equal((await call).status, 200);
+});
+
+// The fault server wants nothing stored.
+const kept = (store) => ({ retry: false, fallback: { store, cacheControl: 'ignore' } });
+
+test('client.fetch gives the stored answer, degraded, while its server is down', async () => {
+  const client = createClient(kept(memoryStore()));
+  const url = urlOf('200;body=one,reset');
+  assert.equal(await (await client.fetch(url, { headers: { authorization: 'me' } })).text(), 'one');
+  const response = await client.fetch(url, { headers: { authorization: 'me' } });
+  assert.deepEqual(degradation(response), { source: 'cache', reason: 'network', ageMs: 0 });
+  assert.equal(await response.text(), 'one');
+  await assert.rejects(client.fetch(url, { headers: { authorization: 'somebody else' } }));
+});
+
+test('extendKy() calls through the client, and gives what is degraded', async () => {
+  const api = extendKy(ky, createClient(kept(memoryStore())));
+  const url = urlOf('ok,503');
+  assert.deepEqual(await api.get(url).json(), { ok: true });
+  const response = await api.get(url);
+  assert.equal(degradation(response)?.reason, 'status-503');
+  assert.deepEqual(await response.json(), { ok: true });
+});
+
+test('idbStore() fails no call where there is no IndexedDB, and says so', async () => {
+  const client = createClient(kept(idbStore({ partition: 'public' })));
+  const operations = [];
+  client.subscribe((event) => event.type === 'store-error' && operations.push(event.operation));
+  assert.deepEqual((await client.json(urlOf('ok'))).value, { ok: true });
+  assert.equal(operations[0], 'get');
 });
