@@ -23,8 +23,8 @@ export interface IdbStoreOptions {
  * be made where there is no IndexedDB, as on a server: the database is opened on first use.
  *
  * An operation rejects where IndexedDB refuses (private mode, a full disk, a database of somebody else's), with the
- * platform's error if there is one. Each is one transaction, so whatever happens half of it is never kept; the next one
- * starts with a new connection. When the quota is exceeded, the half unused the longest makes room.
+ * platform's error if there is one. A write is one transaction: whatever happens, no half of it is kept. After a failure
+ * the next operation opens the database anew. When the quota is exceeded, the half unused the longest makes room.
  *
  * @throws TypeError or RangeError naming the option and the value.
  */
