@@ -28,22 +28,19 @@ export class Exchange {
   readonly #answers: StoredAnswers;
   readonly #place: Place;
   readonly #rules: FallbackRules;
-  readonly #maxBodyBytes: number;
   readonly #onStoreError: StoreErrorListener;
 
   constructor(
     answers: StoredAnswers,
     place: Place,
-    rules: FallbackRules,
-    maxBodyBytes: number,
-    onStoreError: StoreErrorListener,
     deadlineAt: number,
+    rules: FallbackRules,
+    onStoreError: StoreErrorListener,
   ) {
     this.writing = answers.open(place, deadlineAt);
     this.#answers = answers;
     this.#place = place;
     this.#rules = rules;
-    this.#maxBodyBytes = maxBodyBytes;
     this.#onStoreError = onStoreError;
   }
 
@@ -56,21 +53,26 @@ export class Exchange {
     const { response } = answer;
     const { status } = response;
     const reception = await this.#answers.receive(this.#place, response, call.sentAt, this.#rules);
+    this.writing.serves = reception.serves;
     if (status === 304 && kept !== undefined && validators !== undefined) {
       // It confirmed something else than what we have.
       if (!isConfirmed(kept.stored, response)) return this.ask(next, context, undefined);
       const { variesBy } = kept.stored;
       const { receivedAt, initialAgeMs } = reception;
       const renewed = confirmed(kept.stored, response, { receivedAt, initialAgeMs, variesBy });
-      if (reception.mayBeKept) this.#store(call, Promise.resolve(null), () => renewed);
+      if (reception.mayBeKept) this.#store(call, async () => renewed);
       else this.#drop(call);
       return { answer: undefined, renewed, result: 'confirmed', status };
     }
     // What others keep of it (a hop that answers degraded), what is hidden from us, and "not now" say nothing of what holds.
     const isWord = degradation(response) === undefined && status > 0 && outcomeOfStatus(status) === 'success';
     const isKept = isWord && reception.mayBeKept && isStorable(response);
-    if (isKept) this.#store(call, this.#bodyOf(answer, call), (body) => toStored(response, body, reception));
-    else if (isWord) this.#drop(call);
+    if (isKept) {
+      this.#store(call, async () => {
+        const body = await this.#bodyOf(answer, call);
+        return body === undefined ? undefined : toStored(response, body, reception);
+      });
+    } else if (isWord) this.#drop(call);
     return { answer, renewed: undefined, result: isKept ? 'replaced' : isWord ? 'dropped' : 'failed', status };
   }
 
@@ -80,17 +82,13 @@ export class Exchange {
   }
 
   /** Behind the caller's back; a body that breaks off is not stored. */
-  #store(
-    call: Call,
-    body: Promise<Uint8Array<ArrayBuffer> | null | undefined>,
-    toStored: (body: Uint8Array<ArrayBuffer> | null) => StoredResponse,
-  ): void {
+  #store(call: Call, make: () => Promise<StoredResponse | undefined>): void {
     if (call.follows) return;
     const { writing } = this;
     const store = async (): Promise<void> => {
       try {
-        const bytes = await body;
-        if (bytes !== undefined) await this.#answers.keep(writing, toStored(bytes), this.#rules, this.#onStoreError);
+        const stored = await make();
+        if (stored !== undefined) await this.#answers.keep(writing, stored, this.#rules, this.#onStoreError);
       } catch {
         // It broke off, or was given up.
       } finally {
@@ -106,7 +104,7 @@ export class Exchange {
     { response, bytes }: Answer,
     { reads, request }: Call,
   ): Promise<Uint8Array<ArrayBuffer> | null | undefined> {
-    const maxBytes = this.#maxBodyBytes;
+    const { maxBodyBytes: maxBytes } = this.#answers;
     if (request.method === 'HEAD' || response.body === null || response.status === 204) return null;
     if (reads !== 'none') return bytes !== undefined && bytes.byteLength <= maxBytes ? bytes : undefined;
     // One that is known to be too long, or not to end, is not even copied.

@@ -2,7 +2,14 @@ import { show } from './checks.ts';
 import type { Clock } from './clock.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, HttpError } from './errors.ts';
-import { type Emitter, type FallbackEvent, reportThrown, type SteadEvent } from './events.ts';
+import {
+  type Emitter,
+  type FallbackEvent,
+  type RevalidatedEvent,
+  reportThrown,
+  type SteadEvent,
+  type StoreErrorEvent,
+} from './events.ts';
 import { Exchange, keepAlive } from './exchange.ts';
 import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
 import type { StoreErrorListener } from './guarded-store.ts';
@@ -33,6 +40,14 @@ export interface FallbackHost {
   readonly behind: (call: Call, dependency: Dependency, work: (context: CallContext) => Promise<void>) => Promise<void>;
   /** Frees an answer that is not handed out. */
   readonly discard: (answer: Answer) => void;
+}
+
+/** A call whose answer may be stored, and where. */
+interface Question {
+  readonly call: Call;
+  readonly place: Place;
+  readonly answers: StoredAnswers;
+  readonly next: Next<Answer>;
 }
 
 // How long a call waits for an answer that is just being stored, before it asks the network too.
@@ -68,52 +83,45 @@ export class HttpFallback extends Layer {
     const { request, storage } = call;
     const { answers } = this.#host;
     const use = cacheUseOf(request);
-    const isConcerned = answers !== undefined && (isWrite(request) || use !== undefined);
-    const place = isConcerned
-      ? await untilAborted(context.scope, answers.placeOf(request, storage.partition))
-      : undefined;
-    if (answers === undefined || place === undefined)
+    const concerns = answers !== undefined && (use !== undefined || isWrite(request));
+    const place = concerns ? await untilAborted(context.scope, answers.placeOf(request, storage.partition)) : undefined;
+    if (answers === undefined || place === undefined) {
       return isRead(request) ? this.#orDefault(next, context) : next(context);
-    if (use === undefined) return this.#write(next, context, place, answers);
-    const kept = await untilAborted(context.scope, this.#find(answers, place, BEING_STORED_MS));
-    if (kept !== undefined && kept.ageMs <= use.maxAgeMs) {
-      const answer = this.#withoutWaiting(kept, place, next, call, answers);
-      if (answer !== undefined) return answer;
     }
-    return this.#ask(next, context, place, kept, answers);
+    const question: Question = { call, place, answers, next };
+    if (use === undefined) return this.#write(question, context);
+    const kept = await untilAborted(context.scope, this.#find(question, BEING_STORED_MS, 'serving'));
+    const stored = kept !== undefined && kept.ageMs <= use.maxAgeMs ? this.#withoutWaiting(kept, question) : undefined;
+    return stored ?? this.#ask(kept, question, context);
   }
 
   /** The first two rows of the table. */
-  #withoutWaiting(
-    kept: Kept,
-    place: Place,
-    next: Next<Answer>,
-    call: Call,
-    answers: StoredAnswers,
-  ): Answer | undefined {
+  #withoutWaiting(kept: Kept, question: Question): Answer | undefined {
+    const { call, place } = question;
     const freshness = freshnessOf(kept.ageMs, kept.lifetimes);
     if (freshness === 'fresh') return this.#stored(kept, call);
     if (freshness !== 'refresh') return undefined;
     const answer = this.#stored(kept, call, this.#host.refreshes.failureOf(refreshId(place, kept.stored)));
-    if (answer !== undefined) this.#refresh(kept, place, next, call, answers);
+    if (answer !== undefined) this.#refresh(kept, question);
     return answer;
   }
 
   /** Behind the caller, through the layers, one at a time; whatever comes of it is nobody's error. */
-  #refresh(kept: Kept, place: Place, next: Next<Answer>, call: Call, answers: StoredAnswers): void {
+  #refresh(kept: Kept, question: Question): void {
+    const { call, place, next } = question;
     const { refreshes, clock, behind } = this.#host;
     const id = refreshId(place, kept.stored);
     const now = clock.now();
     const longestMs = Math.min(call.limits.deadlineMs, LONGEST_REFRESH_MS);
     if (!refreshes.start(id, now, now + longestMs + 1_000)) return;
-    const exchange = this.#exchange(answers, place, call);
+    const exchange = this.#exchange(question);
     const refresh = async (context: CallContext): Promise<void> => {
       try {
         const { answer, result, status } = await exchange.ask(next, context, kept);
         if (result === 'failed') refreshes.failed(id, `status-${status}`);
         else refreshes.succeeded(id);
         this.#emit({ type: 'revalidated', background: true, result, status });
-        if (answer?.bytes === undefined && answer !== undefined) this.#host.discard(answer);
+        if (answer !== undefined && answer.bytes === undefined) this.#host.discard(answer);
         await exchange.writing.done;
       } catch (error) {
         refreshes.failed(id, reasonOf(error, 'network'));
@@ -127,15 +135,9 @@ export class HttpFallback extends Layer {
   }
 
   /** The rest of the table. */
-  async #ask(
-    next: Next<Answer>,
-    context: CallContext,
-    place: Place,
-    kept: Kept | undefined,
-    answers: StoredAnswers,
-  ): Promise<Answer> {
-    const call = callOf(context);
-    const exchange = this.#exchange(answers, place, call);
+  async #ask(kept: Kept | undefined, question: Question, context: CallContext): Promise<Answer> {
+    const { call, place, answers, next } = question;
+    const exchange = this.#exchange(question);
     const asked: Next<Answer> = async (inside) => {
       const { answer, renewed, result, status } = await exchange.ask(next, inside, kept);
       const given = renewed === undefined ? answer : this.#stored(answers.judge(renewed, this.#rules), call);
@@ -151,16 +153,12 @@ export class HttpFallback extends Layer {
       return await fallBack(asked, context, {
         isFailure,
         recover: async (result) => {
-          const found = await untilAborted(
-            context.scope,
-            this.#find(answers, place, this.#host.settings.storeTimeoutMs),
-          );
+          const { storeTimeoutMs } = this.#host.settings;
+          const found = await untilAborted(context.scope, this.#find(question, storeTimeoutMs, 'all'));
           // What was read before the call is as good, if nothing has outdated it since.
           const usable = found ?? (exchange.writing.outdated ? undefined : kept);
-          if (usable === undefined || freshnessOf(usable.ageMs, usable.lifetimes) === 'expired') {
-            return this.#default(result, context);
-          }
-          const answer = this.#stored(usable, call, reasonFor(result));
+          const isUsable = usable !== undefined && freshnessOf(usable.ageMs, usable.lifetimes) !== 'expired';
+          const answer = isUsable ? this.#stored(usable, call, reasonFor(result)) : undefined;
           return answer === undefined ? this.#default(result, context) : this.#instead(result, answer);
         },
       });
@@ -173,15 +171,15 @@ export class HttpFallback extends Layer {
     return fallBack(next, context, { isFailure, recover: (result) => this.#default(result, context) });
   }
 
-  async #write(next: Next<Answer>, context: CallContext, place: Place, answers: StoredAnswers): Promise<Answer> {
+  async #write({ call, place, answers, next }: Question, context: CallContext): Promise<Answer> {
     const answer = await next(context);
     // One whose answer is hidden may have succeeded.
-    if (answer.response.status < 400) keepAlive(callOf(context), answers.forget(place, this.#onStoreError));
+    if (answer.response.status < 400) keepAlive(call, answers.forget(place, this.#onStoreError));
     return answer;
   }
 
-  async #find(answers: StoredAnswers, place: Place, waitMs: number): Promise<Kept | undefined> {
-    await answers.beStored(place, waitMs);
+  async #find({ place, answers }: Question, waitMs: number, which: 'all' | 'serving'): Promise<Kept | undefined> {
+    await answers.beStored(place, waitMs, which);
     return answers.find(place, this.#rules, this.#onStoreError);
   }
 
@@ -211,7 +209,8 @@ export class HttpFallback extends Layer {
       const marked = withCacheStatus(given, defaultStatus(reason));
       const answer = call.reads === 'json' ? await readJson(marked, call.request.method) : new Answer(marked);
       this.#tell('default', 0, reason);
-      return this.#instead(result, answer);
+      // What it answers with may be the failure's own body.
+      return given === response ? { value: answer } : this.#instead(result, answer);
     } catch (error) {
       if (context.scope.aborted) throw context.scope.reason;
       reportThrown('fallback.respond', error);
@@ -224,10 +223,9 @@ export class HttpFallback extends Layer {
     return { value: answer };
   }
 
-  #exchange(answers: StoredAnswers, place: Place, { limits }: Call): Exchange {
-    const { settings, clock } = this.#host;
-    const deadlineAt = clock.now() + limits.deadlineMs;
-    return new Exchange(answers, place, this.#rules, settings.maxBodyBytes, this.#onStoreError, deadlineAt);
+  #exchange({ call, place, answers }: Question): Exchange {
+    const deadlineAt = this.#host.clock.now() + call.limits.deadlineMs;
+    return new Exchange(answers, place, deadlineAt, this.#rules, this.#onStoreError);
   }
 
   readonly #onStoreError: StoreErrorListener = (operation, reason) => {
@@ -239,15 +237,14 @@ export class HttpFallback extends Layer {
     this.#emit({ type: 'fallback', source, degraded, ageMs: Math.max(0, ageMs), ...(degraded ? { reason } : {}) });
   }
 
-  #emit(event: Told): void {
+  #emit(event: Facts<FallbackEvent | RevalidatedEvent | StoreErrorEvent>): void {
     const { events, clock } = this.#host;
     if (events.active) events.emit({ ...event, dependency: this.#dependency.key, at: clock.epochNow() });
   }
 }
 
-type Told = {
-  [Type in 'fallback' | 'revalidated' | 'store-error']: Omit<Extract<SteadEvent, { type: Type }>, 'dependency' | 'at'>;
-}['fallback' | 'revalidated' | 'store-error'];
+/** An event without what all of them have in common. */
+type Facts<E> = E extends SteadEvent ? Omit<E, 'dependency' | 'at'> : never;
 
 /** A refusal on `close()` is none: the client is not to answer any more. */
 function isFailure(result: Settled<Answer>): boolean {
@@ -260,8 +257,9 @@ function reasonFor(result: Settled<Answer>): string {
 
 /** @throws TypeError if it is no Response that can be handed out. */
 function withCacheStatus(given: Response, cacheStatus: string): Response {
-  if (typeof given?.status !== 'number')
+  if (typeof given?.status !== 'number') {
     throw new TypeError(`fallback.respond must give a Response, got ${show(given)}`);
+  }
   const { status, statusText, body } = given;
   const headers = new Headers(given.headers);
   headers.append('cache-status', cacheStatus);

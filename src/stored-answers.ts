@@ -30,6 +30,8 @@ export interface Kept {
 /** How an answer was received. */
 export interface Received extends Reception {
   readonly mayBeKept: boolean;
+  /** Whether it will answer other calls without the network, or before it. */
+  readonly serves: boolean;
 }
 
 /** An answer on its way into the store, from the moment it is asked for. */
@@ -39,6 +41,8 @@ export class Writing {
   outdated = false;
   /** Once it is being stored: resolves when it is, or is not going to be. */
   done: Promise<void> | undefined;
+  /** Whether it will then answer other calls without the network, or before it. */
+  serves = false;
 
   constructor(place: Place) {
     this.place = place;
@@ -69,6 +73,10 @@ export class StoredAnswers {
     this.#store = store;
     this.#settings = settings;
     this.#clock = clock;
+  }
+
+  get maxBodyBytes(): number {
+    return this.#settings.maxBodyBytes;
   }
 
   /** Where the answers to a request are kept; `undefined` if it can't be told whose they are. */
@@ -117,11 +125,13 @@ export class StoredAnswers {
     if (all?.delete(writing) === true && all.size === 0) this.#writings.delete(resource);
   }
 
-  /** Waits for the answers that are being stored there, but no longer than `ms`. */
-  async beStored({ key, resource }: Place, ms: number): Promise<void> {
-    const all = [...(this.#writings.get(resource) ?? [])];
-    const stored = all.flatMap(({ place, done }) => (place.key === key && done !== undefined ? [done] : []));
-    if (stored.length > 0) await this.#within(ms, Promise.all(stored));
+  /** Waits for what is being stored there, or only for what will serve calls without the network; no longer than `ms`. */
+  async beStored({ key, resource }: Place, ms: number, which: 'all' | 'serving'): Promise<void> {
+    const waitedFor: Promise<void>[] = [];
+    for (const { place, done, serves } of this.#writings.get(resource) ?? []) {
+      if (place.key === key && done !== undefined && (serves || which === 'all')) waitedFor.push(done);
+    }
+    if (waitedFor.length > 0) await this.#within(ms, Promise.all(waitedFor));
   }
 
   /** When and how the answer to a request was received, and whether its server lets it be kept. */
@@ -130,11 +140,13 @@ export class StoredAnswers {
     const { headers } = response;
     const names = variesBy(response);
     const values = names && (await this.#valuesOf(place, names));
+    const said = this.#said(headers, receivedAt, rules);
     return {
       receivedAt,
       initialAgeMs: initialAgeMs(headers, sentAt, receivedAt),
       variesBy: values ?? [],
-      mayBeKept: values !== undefined && mayStore(this.#said(headers, receivedAt, rules), this.#store.shared),
+      mayBeKept: values !== undefined && mayStore(said, this.#store.shared),
+      serves: lifetimesOf(said, rules.limits, this.#store.shared).refreshMs > 0,
     };
   }
 

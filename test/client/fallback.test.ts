@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { degradation, memoryStore } from '../../src/index.ts';
-import { errorOf, facts, url } from './bench.ts';
+import { errorOf, facts, url, watch } from './bench.ts';
 import { down, fallbackBench, good, idle, shown } from './fallback-bench.ts';
 
 // The table, row by row.
@@ -481,4 +481,28 @@ test('client.fetch works with respond alone, without a store', async () => {
   expect(await shown(client.fetch(url))).toBe('200 one');
   expect(await shown(client.fetch(url))).toBe('200 default');
   expect(memoryStore().shared).toBe(true);
+});
+
+test('client.fetch lets respond answer with the failure’s own Response', async () => {
+  const respond = (_request: Request, error: unknown): Response => (error as { response: Response }).response;
+  const { client } = fallbackBench([{ status: 503, body: 'maintenance' }], { respond });
+  const response = await client.fetch(url);
+  expect(degradation(response)).toEqual({ source: 'default', reason: 'status-503', ageMs: 0 });
+  expect(await shown(response)).toBe('503 maintenance');
+});
+
+test('client.fetch does not wait for what is being stored, when it will not be used without the network', async () => {
+  const bench = fallbackBench([{ body: 'o', after: 'hang' }, good('two')], {}, { deadlineMs: 1_000 });
+  await bench.client.fetch(url);
+  expect(await shown(bench.client.fetch(url))).toBe('200 two'); // no time has passed
+});
+
+test('client.fetch waits a moment for what is being stored, when it may be used without the network', async () => {
+  const bench = fallbackBench([{ body: 'o', after: 'hang' }, good('two')], { maxAgeMs: 9_000 }, { deadlineMs: 1_000 });
+  await bench.client.fetch(url);
+  const second = watch(bench.client.fetch(url));
+  await bench.clock.advance(49);
+  expect(second.state).toBe('pending');
+  await bench.clock.advance(1);
+  expect(second.value && (await shown(second.value))).toBe('200 two');
 });
