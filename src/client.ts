@@ -17,7 +17,7 @@ import { composeLayers } from './compose.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
 import { Emitter, type Listener, type SteadEvent } from './events.ts';
-import { type FallbackSettings, resolveFallback } from './fallback-options.ts';
+import { NO_FALLBACK } from './fallback-options.ts';
 import { GuardedStore } from './guarded-store.ts';
 import type { Answer } from './http/answer.ts';
 import { BodyLeases } from './http/body.ts';
@@ -140,7 +140,7 @@ export function createClient(options?: ClientOptions): Client {
 
   /** What the fallback needs of the client, with a store or without. */
   function hostOf(): FallbackHost {
-    const ofFallback = settings.fallback === false ? NO_STORE : settings.fallback;
+    const ofFallback = settings.fallback === false ? NO_FALLBACK : settings.fallback;
     const { store, storeTimeoutMs } = ofFallback;
     return {
       clock,
@@ -247,9 +247,6 @@ export function createClient(options?: ClientOptions): Client {
     [Symbol.asyncDispose]: () => close(),
   };
 }
-
-// What a call of a client without a fallback may have: an answer of its own.
-const NO_STORE: FallbackSettings = resolveFallback({ respond: () => undefined });
 
 /** Where a request's state is kept. */
 function dependencyOf(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {

@@ -57,6 +57,23 @@ export interface FallbackSettings {
   readonly coalesce: boolean;
 }
 
+const DEFAULT_RULES: FallbackRules = {
+  limits: { maxAgeMs: 0, staleWhileRevalidateMs: 0, staleIfErrorMs: 86_400_000 },
+  respectsServer: true,
+  respond: undefined,
+};
+
+/** Those of a client without a fallback, whose calls may still be given an answer of their own. */
+export const NO_FALLBACK: FallbackSettings = {
+  store: undefined,
+  rules: DEFAULT_RULES,
+  key: undefined,
+  partition: undefined,
+  maxBodyBytes: 0,
+  storeTimeoutMs: 0,
+  coalesce: false,
+};
+
 const CALL_FALLBACK_KEYS = ['maxAgeMs', 'staleWhileRevalidateMs', 'staleIfErrorMs', 'cacheControl', 'respond'];
 const OWN_KEYS = ['store', 'key', 'partition', 'maxBodyBytes', 'storeTimeoutMs', 'coalesce'];
 
@@ -91,12 +108,6 @@ export function resolveCallFallback(
   checkKeys('init.fallback', options, CALL_FALLBACK_KEYS);
   return resolveRules('init.fallback', options, ofClient === false ? DEFAULT_RULES : ofClient);
 }
-
-const DEFAULT_RULES: FallbackRules = {
-  limits: { maxAgeMs: 0, staleWhileRevalidateMs: 0, staleIfErrorMs: 86_400_000 },
-  respectsServer: true,
-  respond: undefined,
-};
 
 function resolveRules(path: string, options: CallFallbackOptions, defaults: FallbackRules): FallbackRules {
   const { limits } = defaults;
