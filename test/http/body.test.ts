@@ -2,34 +2,10 @@ import { expect, test, vi } from 'vitest';
 
 import { Answer } from '../../src/http/answer.ts';
 import { BodyLeases, withBodyEnd } from '../../src/http/body.ts';
+import { source } from '../support/body-source.ts';
 import { scenario } from '../support/scenario.ts';
 
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (chunk: Uint8Array | undefined): string => new TextDecoder().decode(chunk);
-
-/** A body that gives its chunks as they are asked for, and tells what is done to it. */
-function source(...chunks: readonly string[]) {
-  const rest = [...chunks];
-  const pulled = vi.fn();
-  const cancelled = vi.fn();
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start(own) {
-        controller = own;
-      },
-      pull(own) {
-        pulled();
-        const chunk = rest.shift();
-        if (chunk === undefined) own.close();
-        else own.enqueue(bytes(chunk));
-      },
-      cancel: cancelled,
-    },
-    { highWaterMark: 0 },
-  );
-  return { stream, pulled, cancelled, fail: (error: unknown): void => controller?.error(error) };
-}
 
 /** A body whose next chunk never comes. */
 function silence(): ReturnType<typeof source> {

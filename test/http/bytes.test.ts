@@ -1,32 +1,7 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { cancelBody, isCut, readBytes } from '../../src/http/bytes.ts';
-
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-/** A body that gives its chunks as they are asked for, and tells what is done to it. */
-function source(...chunks: readonly string[]) {
-  const rest = [...chunks];
-  const pulled = vi.fn();
-  const cancelled = vi.fn();
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start(own) {
-        controller = own;
-      },
-      pull(own) {
-        pulled();
-        const chunk = rest.shift();
-        if (chunk === undefined) own.close();
-        else own.enqueue(bytes(chunk));
-      },
-      cancel: cancelled,
-    },
-    { highWaterMark: 0 },
-  );
-  return { stream, pulled, cancelled, fail: (error: unknown): void => controller?.error(error) };
-}
+import { source } from '../support/body-source.ts';
 
 async function settled(): Promise<void> {
   for (let tick = 0; tick < 50; tick += 1) await null;

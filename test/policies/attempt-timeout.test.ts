@@ -1,39 +1,12 @@
 import { expect, test, vi } from 'vitest';
 
 import { Scope } from '../../src/abort.ts';
-import { AttemptTimeoutError, type Context, compose, retry, SteadfetchError, withTimeout } from '../../src/index.ts';
+import { AttemptTimeoutError, compose, retry, SteadfetchError, withTimeout } from '../../src/index.ts';
 import { CallContext } from '../../src/layer.ts';
 import { resolveTools } from '../../src/options.ts';
 import { AttemptTimeout } from '../../src/policies/attempt-timeout.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
-
-/** An operation that settles when it is told to, and never looks at its signal. */
-function deaf() {
-  const contexts: Context[] = [];
-  const ends = { succeed: (_: unknown): void => {}, fail: (_: unknown): void => {} };
-  const operation = (context: Context): Promise<unknown> => {
-    contexts.push(context);
-    return new Promise((resolve, reject) => {
-      ends.succeed = resolve;
-      ends.fail = reject;
-    });
-  };
-  return { operation, contexts, ends };
-}
-
-/** What a call has come to so far. */
-function watch(call: Promise<unknown>) {
-  const seen: { value?: unknown; error?: unknown } = {};
-  call.then(
-    (value) => {
-      seen.value = value;
-    },
-    (error: unknown) => {
-      seen.error = error;
-    },
-  );
-  return seen;
-}
+import { deaf, watch } from '../support/watch.ts';
 
 test('withTimeout() rejects when the time is over and not before, though the operation ignores its signal', async () => {
   const clock = new FakeClock();

@@ -16,20 +16,7 @@ import {
 import { CallContext } from '../../src/layer.ts';
 import type { BulkheadHooks } from '../../src/policies/bulkhead.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
-
-/** What a call has come to so far. */
-function watch(call: Promise<unknown>) {
-  const seen: { value?: unknown; error?: unknown } = {};
-  call.then(
-    (value) => {
-      seen.value = value;
-    },
-    (error: unknown) => {
-      seen.error = error;
-    },
-  );
-  return seen;
-}
+import { watch } from '../support/watch.ts';
 
 /** Two run and two wait, unless said; calls never look at their signal, and end when they are told to. */
 function bulkheadBench(options: BulkheadOptions = {}, hooks: BulkheadHooks = {}) {

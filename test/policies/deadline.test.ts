@@ -16,40 +16,13 @@ import { CallContext } from '../../src/layer.ts';
 import { resolveTools } from '../../src/options.ts';
 import { Deadline } from '../../src/policies/deadline.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
-
-/** An operation that settles when it is told to, and never looks at its signal. */
-function deaf() {
-  const contexts: Context[] = [];
-  const ends = { succeed: (_: unknown): void => {}, fail: (_: unknown): void => {} };
-  const operation = (context: Context): Promise<unknown> => {
-    contexts.push(context);
-    return new Promise((resolve, reject) => {
-      ends.succeed = resolve;
-      ends.fail = reject;
-    });
-  };
-  return { operation, contexts, ends };
-}
+import { deaf, watch } from '../support/watch.ts';
 
 /** An operation that goes on until its signal aborts, and then rejects in its own words. */
 function attentive({ signal }: Context): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(new Error('stopped')));
   });
-}
-
-/** What a call has come to so far. */
-function watch(call: Promise<unknown>) {
-  const seen: { value?: unknown; error?: unknown } = {};
-  call.then(
-    (value) => {
-      seen.value = value;
-    },
-    (error: unknown) => {
-      seen.error = error;
-    },
-  );
-  return seen;
 }
 
 test('withDeadline() rejects when the time is over and not before, though the operation ignores its signal', async () => {

@@ -17,6 +17,7 @@ import { CallContext } from '../../src/layer.ts';
 import { resolveRetry, resolveTools } from '../../src/options.ts';
 import { Retry, type RetryHooks } from '../../src/policies/retry.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { watch } from '../support/watch.ts';
 
 /** An operation that ends at once as the script says, one entry per attempt, the last for all that follow: an Error is thrown. */
 function scripted(clock: FakeClock, ...script: readonly unknown[]) {
@@ -29,20 +30,6 @@ function scripted(clock: FakeClock, ...script: readonly unknown[]) {
     return ending;
   };
   return { operation, runs, times: () => runs.map(({ atMs }) => atMs) };
-}
-
-/** What a call has come to so far. */
-function watch(call: Promise<unknown>) {
-  const seen: { value?: unknown; error?: unknown } = {};
-  call.then(
-    (value) => {
-      seen.value = value;
-    },
-    (error: unknown) => {
-      seen.error = error;
-    },
-  );
-  return seen;
 }
 
 function newClock(): FakeClock {
