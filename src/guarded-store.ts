@@ -34,7 +34,7 @@ export class GuardedStore {
   async get(key: string, onError: StoreErrorListener): Promise<StoreEntry | undefined> {
     const found = await this.#attempt('get', () => this.#store.get(key), onError);
     if (found === undefined || found === null) return undefined;
-    const entry = parseEntry(found, key);
+    const entry = entryIn(found, key);
     if (entry === undefined) {
       onError('get', 'invalid');
       void this.delete(key, onError);
@@ -99,7 +99,17 @@ export class GuardedStore {
   }
 }
 
+function entryIn(found: unknown, key: string): StoreEntry | undefined {
+  try {
+    return parseEntry(found, key);
+  } catch {
+    // It throws on being looked at.
+    return undefined;
+  }
+}
+
 /** Never the message of an error: a store's may have the key in it. */
 function nameOf(error: unknown): string {
-  return error instanceof Error || error instanceof DOMException ? error.name.slice(0, 50) : 'Error';
+  const name: unknown = error instanceof Error || error instanceof DOMException ? error.name : undefined;
+  return typeof name === 'string' ? name.slice(0, 50) : 'Error';
 }

@@ -54,7 +54,8 @@ export function directivesOf(headers: Headers, receivedAt: number): CacheDirecti
  * (`Date`), whichever is more (RFC 9111, section 4.2.3).
  */
 export function initialAgeMs(headers: Headers, requestedAt: number, receivedAt: number): number {
-  const said = parseSeconds(headers.get('age') ?? undefined) ?? 0;
+  // Of several, the first counts (section 5.1).
+  const said = parseSeconds(headers.get('age')?.split(',')[0]) ?? 0;
   const sentAt = parseHttpDate(headers.get('date')) ?? receivedAt;
   return Math.max(0, receivedAt - sentAt, said + Math.max(0, receivedAt - requestedAt));
 }

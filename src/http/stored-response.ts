@@ -103,7 +103,8 @@ export function parseEntry(value: unknown, key: string): StoreEntry | undefined 
   if (typeof value !== 'object' || value === null) return undefined;
   const { variants, ...entry } = value as Partial<StoreEntry>;
   if (entry.key !== key || !Array.isArray(variants)) return undefined;
-  if (variants.length === 0 || variants.length > MAX_VARIANTS || !variants.every(isStored)) return undefined;
+  if (variants.length === 0 || variants.length > MAX_VARIANTS || !Array.from(variants).every(isStored))
+    return undefined;
   return value as StoreEntry;
 }
 
@@ -117,8 +118,10 @@ function isStored(value: unknown): boolean {
     typeof type === 'string' &&
     STORABLE.includes(status as number) &&
     typeof statusText === 'string' &&
+    STATUS_TEXT.test(statusText) &&
     isListOfPairs(headers) &&
     isListOfPairs(variesBy) &&
+    variesBy.every(([name]) => TOKEN.test(name)) &&
     (body === null ? bodyBytes === 0 : ArrayBuffer.isView(body) && body.byteLength === bodyBytes) &&
     Number.isFinite(receivedAt) &&
     Number.isFinite(initialAgeMs) &&
@@ -126,12 +129,17 @@ function isStored(value: unknown): boolean {
   );
 }
 
-function isListOfPairs(value: unknown): boolean {
-  return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2 && isText(pair));
+// What a Response takes, and a name of a header (RFC 9110, sections 5.6.2 and 15.1).
+const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/;
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+
+function isListOfPairs(value: unknown): value is readonly [string, string][] {
+  // A structured clone keeps holes, which every() does not see.
+  return Array.isArray(value) && Array.from(value).every(isPairOfTexts);
 }
 
-function isText([name, value]: readonly unknown[]): boolean {
-  return typeof name === 'string' && typeof value === 'string';
+function isPairOfTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'string';
 }
 
 function kept(headers: Headers): [name: string, value: string][] {
