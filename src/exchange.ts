@@ -117,7 +117,7 @@ export class Exchange {
   }
 
   #drop(call: Call): void {
-    keepAlive(call, this.#answers.drop(this.#place, this.#onStoreError));
+    keepAlive(call, this.#answers.drop(this.writing, this.#onStoreError));
   }
 }
 

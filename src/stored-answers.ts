@@ -169,7 +169,7 @@ export class StoredAnswers {
       const variants = [stored, ...others].slice(0, MAX_VARIANTS);
       await this.#store.set(key, { key, variants, expiresAt }, onError);
       // What was asked for earlier and comes later is older.
-      if (others.length === 0) this.#outdate(writing.place, (other) => other.place.key === key, writing);
+      if (others.length === 0) this.#outdate(writing.place, ({ place }) => place.key === key, writing);
     });
   }
 
@@ -180,8 +180,10 @@ export class StoredAnswers {
     return { stored, ageMs: ageOf(stored, this.#clock.epochNow()), lifetimes };
   }
 
-  /** Forgets what is kept there: its server has it no more, or says that it must not be kept. */
-  async drop({ key }: Place, onError: StoreErrorListener): Promise<void> {
+  /** Forgets what is kept there, and what was asked for earlier: its server has it no more, or wants it kept no more. */
+  async drop(writing: Writing, onError: StoreErrorListener): Promise<void> {
+    const { key } = writing.place;
+    this.#outdate(writing.place, ({ place }) => place.key === key, writing);
     await this.#inTurn(key, () => this.#store.delete(key, onError));
   }
 

@@ -325,8 +325,10 @@ test.for([
 
 test('client.fetch asks with the validators of the answer that is not to be used unasked', async () => {
   const headers = { 'cache-control': 'no-cache', etag: '"a"' };
-  const { client, upstream } = fallbackBench([good('one', headers), { status: 304, headers }, down]);
+  const bench = fallbackBench([good('one', headers), { status: 304, headers }, down]);
+  const { client, upstream } = bench;
   await shown(client.fetch(url));
+  await idle(bench);
   expect(await shown(client.fetch(url))).toBe('200 one');
   expect(upstream.calls).toBe(2);
   expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
@@ -338,19 +340,19 @@ test('client.fetch asks again, unconditionally, when a 304 is about another answ
     { status: 304, headers: { etag: '"b"' } },
     good('two', { etag: '"b"' }),
   ];
-  const { client, upstream } = fallbackBench(script);
+  const bench = fallbackBench(script);
+  const { client, upstream } = bench;
   await shown(client.fetch(url));
+  await idle(bench);
   expect(await shown(client.fetch(url))).toBe('200 two');
   expect(upstream.requests[2]?.headers.has('if-none-match')).toBe(false);
 });
 
 test('client.json asks again, unconditionally, when what a 304 confirms is no JSON', async () => {
-  const { client, upstream } = fallbackBench([
-    good('<p>', { etag: '"a"' }),
-    { status: 304 },
-    good('1', { etag: '"b"' }),
-  ]);
+  const bench = fallbackBench([good('<p>', { etag: '"a"' }), { status: 304 }, good('1', { etag: '"b"' })]);
+  const { client, upstream } = bench;
   await shown(client.fetch(url));
+  await idle(bench);
   expect((await client.json(url)).value).toBe(1);
   expect(upstream.calls).toBe(3);
 });

@@ -115,7 +115,7 @@ test('client.fetch refreshes behind its caller, and is fresh again by itself aft
   const { client, events } = clientWith({
     fallback: { store: memoryStore(), cacheControl: 'ignore', staleWhileRevalidateMs: 60_000 },
   });
-  const { url } = scenario('200;body=one,reset,200;body=two');
+  const { url } = scenario('200;body=one,503,200;body=two');
   const refreshed = (count: number) =>
     expect.poll(() => events.filter(({ type }) => type === 'revalidated').length).toBe(count);
   expect(await (await client.fetch(url)).text()).toBe('one');
@@ -123,7 +123,7 @@ test('client.fetch refreshes behind its caller, and is fresh again by itself aft
   expect(degradation(second)).toBeUndefined();
   await refreshed(1);
   const third = await client.fetch(url);
-  expect(degradation(third)).toMatchObject({ reason: 'network' });
+  expect(degradation(third)).toMatchObject({ reason: 'status-503' });
   expect(await third.text()).toBe('one');
   await refreshed(2);
   const healed = await client.fetch(url);

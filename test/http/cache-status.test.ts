@@ -179,7 +179,7 @@ test('degradation() never throws, and gives no reason that has not the form of o
   );
   fc.assert(
     fc.property(
-      fc.array(piece, { maxLength: 20 }),
+      fc.array(piece, { maxLength: 20, size: 'max' }),
       fc.string({ maxLength: 4, unit: 'grapheme-ascii' }),
       (pieces, age) => {
         const found = degradation(responseWith(pieces.join(''), age.trim()));

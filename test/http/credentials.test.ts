@@ -78,6 +78,7 @@ const users: readonly Readonly<Record<string, string>>[] = [
   // What could be taken for two headers, or for one.
   { authorization: 'Bearer a","x-api-key","k' },
   { authorization: 'Bearer a"],["x-api-key","k' },
+  { authorization: 'Bearer a,x-api-key,k' },
   { 'x-a-token': 'b', 'x-b-token': 'a' },
   { 'x-a-token': 'a', 'x-b-token': 'b' },
   { 'x-a-token': 'a, b' },

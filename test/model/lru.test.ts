@@ -151,7 +151,7 @@ const limits = fc.record({ maxEntries: fc.integer({ min: 1, max: 5 }), maxSize: 
 
 test('Lru does as a naive model does, whatever the sequence and the bounds', () => {
   fc.assert(
-    fc.property(limits, fc.array(command, { maxLength: 60 }), (bounds, commands) => {
+    fc.property(limits, fc.array(command, { maxLength: 60, size: 'max' }), (bounds, commands) => {
       const lru = new Lru<number>(bounds);
       const naive = new NaiveLru(bounds);
       for (const [step, each] of commands.entries()) {

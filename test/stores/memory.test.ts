@@ -220,7 +220,7 @@ const bounds = fc.record({
 
 test('memoryStore() does as a plain list would, and stays within its bounds, whatever the sequence', async () => {
   await fc.assert(
-    fc.asyncProperty(bounds, fc.array(command, { maxLength: 40 }), async (limits, commands) => {
+    fc.asyncProperty(bounds, fc.array(command, { maxLength: 40, size: 'max' }), async (limits, commands) => {
       const store = memoryStore(limits);
       let list: StoreEntry[] = [];
       const total = (): number => list.reduce((sum, entry) => sum + bytesOf(entry), 0);
