@@ -25,6 +25,8 @@ async function stored(store: Store): Promise<boolean> {
   return (await store.get('public GET one')) !== undefined;
 }
 
+const one = '200;body=one;content-type=text%2Fplain';
+
 const outages = [
   { fault: 'reset', reason: 'network' },
   { fault: 'empty', reason: 'network' },
@@ -36,7 +38,7 @@ const outages = [
 
 test.for(outages)('client.fetch gives the stored answer, degraded, after $fault', async ({ fault, reason }) => {
   const { client } = clientWith();
-  const { url } = scenario(`200;body=one,${fault}`);
+  const { url } = scenario(`${one},${fault}`);
   expect(await (await client.fetch(url)).text()).toBe('one');
   const response = await client.fetch(url);
   expect(degradation(response)).toMatchObject({ source: 'cache', reason });
@@ -49,7 +51,7 @@ test('client.fetch gives the stored answer, when the port refuses, and while the
     breaker: { failureThreshold: 1 },
     isolateBy: (request) => new URL(request.url).host,
   });
-  await (await client.fetch(scenario('200;body=one').url)).text();
+  await (await client.fetch(scenario(one).url)).text();
   const refused = await refusedUrl();
   for (const reason of ['network', 'circuit-open']) {
     const response = await client.fetch(refused);
@@ -85,7 +87,7 @@ test.for(['reset-body', 'cut-body', 'cut-chunked', 'reset-chunked', 'body-stall'
 
 test('client.fetch frees the connection of a 503 that it does not hand out', async () => {
   const { client } = clientWith();
-  const { url, closed } = scenario('200;body=one,huge;status=503');
+  const { url, closed } = scenario(`${one},huge;status=503`);
   await (await client.fetch(url)).text();
   expect(await (await client.fetch(url)).text()).toBe('one');
   const [, large] = await closed();
@@ -115,7 +117,7 @@ test('client.fetch refreshes behind its caller, and is fresh again by itself aft
   const { client, events } = clientWith({
     fallback: { store: memoryStore(), cacheControl: 'ignore', staleWhileRevalidateMs: 60_000 },
   });
-  const { url } = scenario('200;body=one,503,200;body=two');
+  const { url } = scenario(`${one},503,${one.replace('one', 'two')}`);
   const refreshed = (count: number) =>
     expect.poll(() => events.filter(({ type }) => type === 'revalidated').length).toBe(count);
   expect(await (await client.fetch(url)).text()).toBe('one');
