@@ -4,6 +4,7 @@ import { defineConfig } from 'tsup';
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    'adapters/cloudflare': 'src/adapters/cloudflare.ts',
     'adapters/ky': 'src/adapters/ky.ts',
     'stores/idb': 'src/stores/idb.ts',
     'testing/index': 'src/testing/index.ts',

@@ -29,7 +29,13 @@ export default defineConfig({
       {
         ...project('workerd', 'workerd'),
         plugins: [
-          cloudflareTest({ miniflare: { compatibilityDate: '2026-11-01', compatibilityFlags: ['nodejs_compat'] } }),
+          cloudflareTest({
+            miniflare: {
+              compatibilityDate: '2026-11-01',
+              compatibilityFlags: ['nodejs_compat'],
+              kvNamespaces: ['ANSWERS'],
+            },
+          }),
         ],
       },
       ...browser('chromium'),

@@ -133,7 +133,14 @@ export function checkPartition(path: string, partition: unknown): Partition | un
   if (partition === undefined || partition === 'public' || typeof partition === 'function') {
     return partition as Partition | undefined;
   }
-  throw new TypeError(`${path} must be "public" or a function, got ${show(partition)}`);
+  throw new TypeError(`${path} must be a function or "public", got ${show(partition)}`);
+}
+
+/** For stores that outlive the page, or serve more than one user. @throws TypeError if there is none. */
+export function requirePartition(path: string, partition: unknown): Partition {
+  const checked = checkPartition(path, partition);
+  if (checked !== undefined) return checked;
+  throw new TypeError(`${path} must be a function or "public", got undefined`);
 }
 
 function checkStore(store: Store): void {

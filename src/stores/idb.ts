@@ -1,6 +1,7 @@
 import { getMany, promisifyRequest, type UseStore } from 'idb-keyval';
 
 import { BOUND, checkKeys, checkNumber, show } from '../checks.ts';
+import { requirePartition } from '../fallback-options.ts';
 import { bytesOf, type Partition, type Store, type StoreEntry } from './store.ts';
 
 /** The options of {@link idbStore}. */
@@ -30,11 +31,9 @@ export interface IdbStoreOptions {
  */
 export function idbStore(options: IdbStoreOptions): Store {
   checkKeys('idbStore', options, ['name', 'partition', 'maxEntries', 'maxBytes']);
-  const { name = 'steadfetch', partition } = options;
+  const { name = 'steadfetch' } = options;
+  const partition = requirePartition('idbStore.partition', options.partition);
   if (typeof name !== 'string') throw new TypeError(`idbStore.name must be a string, got ${show(name)}`);
-  if (partition !== 'public' && typeof partition !== 'function') {
-    throw new TypeError(`idbStore.partition must be a function or "public", got ${show(partition)}`);
-  }
   const limits: Limits = {
     maxEntries: checkNumber('idbStore.maxEntries', options.maxEntries, 500, BOUND),
     maxBytes: checkNumber('idbStore.maxBytes', options.maxBytes, 52_428_800, BOUND),

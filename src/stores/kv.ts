@@ -1,0 +1,135 @@
+import { checkKeys, show } from '../checks.ts';
+import { type Clock, platformClock } from '../clock.ts';
+import { requirePartition } from '../fallback-options.ts';
+import { Fingerprints } from '../http/credentials.ts';
+import { Lru } from '../model/lru.ts';
+import { resolveTools } from '../options.ts';
+import { decodeEntry, encodeEntry } from './codec.ts';
+import type { Partition, Store, StoreEntry } from './store.ts';
+
+/** What of a Workers KV namespace is used. */
+export interface KvNamespace {
+  get(key: string, type: 'arrayBuffer'): Promise<ArrayBuffer | null>;
+  put(key: string, value: ArrayBufferView, options: { readonly expiration: number }): Promise<void>;
+  delete(key: string): Promise<void>;
+  list(options: { readonly prefix: string; readonly cursor?: string }): Promise<KvList>;
+}
+
+/** A page of the names in a namespace. */
+export interface KvList {
+  readonly keys: readonly { readonly name: string }[];
+  readonly list_complete: boolean;
+  readonly cursor?: string;
+}
+
+/** The options of {@link kvStore}. */
+export interface KvStoreOptions {
+  /** The binding, or a function that gives it: bindings belong to requests where they are not imported. */
+  readonly namespace: KvNamespace | (() => KvNamespace);
+  /** Whose data an answer is. Required, because the namespace serves everybody: a function of the request, or `"public"`. */
+  readonly partition: Partition;
+  /** What all keys begin with, so that the namespace can hold other things too. Default `"steadfetch "`. */
+  readonly prefix?: string;
+  /** The clock; by default the platform's. */
+  readonly clock?: Clock;
+}
+
+// Limits of Workers KV, 2026: https://developers.cloudflare.com/kv/platform/limits/
+const MOST_KEY_BYTES = 512;
+const MOST_VALUE_BYTES = 26_214_400;
+const WRITE_INTERVAL_MS = 1_000;
+// A minute, and some seconds for a clock of ours that is slow.
+const LEAST_LIFE_MS = 65_000;
+
+const MOST_PREFIX_BYTES = 64;
+const MOST_PARTITION_BYTES = 256;
+// Of how many keys an isolate remembers when it wrote them.
+const REMEMBERED_WRITES = 1_000;
+
+/**
+ * A store in Workers KV, for all isolates everywhere: shared in the sense of RFC 9111. KV is eventually consistent, so an
+ * answer that was stored, or forgotten, in one place may be missing, or still be there, in another for a minute or more.
+ *
+ * Entries expire with their use, but not within a minute. A key takes one write a second: what comes sooner from the same
+ * isolate is not stored. An operation rejects with what KV throws.
+ *
+ * @throws TypeError naming the option and the value.
+ */
+export function kvStore(options: KvStoreOptions): Store {
+  checkKeys('kvStore', options, ['namespace', 'partition', 'prefix', 'clock']);
+  const { namespace, prefix = 'steadfetch ' } = options;
+  if (typeof namespace !== 'function' && typeof namespace?.get !== 'function') {
+    throw new TypeError(`kvStore.namespace must be a KV namespace or a function, got ${show(namespace)}`);
+  }
+  if (typeof prefix !== 'string' || bytesIn(prefix) > MOST_PREFIX_BYTES) {
+    throw new TypeError(`kvStore.prefix must be a string of at most ${MOST_PREFIX_BYTES} bytes, got ${show(prefix)}`);
+  }
+  const partition = requirePartition('kvStore.partition', options.partition);
+  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
+  const names = new KvNames(prefix);
+  const writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
+  const kv = (): KvNamespace => (typeof namespace === 'function' ? namespace() : namespace);
+
+  async function remove(name: string): Promise<void> {
+    writtenAt.set(name, clock.now());
+    await kv().delete(name);
+  }
+
+  return {
+    shared: true,
+    partition,
+    async get(key) {
+      const value = await kv().get(await names.of(key), 'arrayBuffer');
+      return value === null ? undefined : (decodeEntry(value) as StoreEntry);
+    },
+    async set(key, entry) {
+      const name = await names.of(key);
+      const now = clock.now();
+      if (now - (writtenAt.get(name) ?? -Infinity) < WRITE_INTERVAL_MS) return;
+      const value = encodeEntry(entry);
+      // What is there is outdated in any case.
+      if (value.byteLength > MOST_VALUE_BYTES) return remove(name);
+      writtenAt.set(name, now);
+      const expiresAt = Math.max(entry.expiresAt, clock.epochNow() + LEAST_LIFE_MS);
+      await kv().put(name, value, { expiration: Math.ceil(expiresAt / 1_000) });
+    },
+    delete: async (key) => remove(await names.of(key)),
+    async clear(partition) {
+      const wanted = await names.within(partition);
+      let cursor: string | undefined;
+      do {
+        const page = await kv().list({ prefix: wanted, ...(cursor === undefined ? {} : { cursor }) });
+        await Promise.all(page.keys.map(({ name }) => remove(name)));
+        cursor = page.list_complete ? undefined : page.cursor;
+      } while (cursor !== undefined);
+    },
+  };
+}
+
+/** Keys as KV takes them: what is too long, which whoever chooses URLs can make it, goes by its SHA-256. */
+class KvNames {
+  readonly #prefix: string;
+  readonly #fingerprints = new Fingerprints();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  async of(key: string): Promise<string> {
+    const space = key.indexOf(' ');
+    const start = await this.within(key.slice(0, space));
+    const name = start + key.slice(space + 1);
+    return bytesIn(name) <= MOST_KEY_BYTES ? name : `${start}#${await this.#fingerprints.of(key)}`;
+  }
+
+  /** What the names of a partition's keys begin with. */
+  async within(partition: string | undefined): Promise<string> {
+    if (partition === undefined) return this.#prefix;
+    const isLong = bytesIn(partition) > MOST_PARTITION_BYTES;
+    return `${this.#prefix}${isLong ? `#${await this.#fingerprints.of(partition)}` : partition} `;
+  }
+}
+
+function bytesIn(text: string): number {
+  return new TextEncoder().encode(text).byteLength;
+}
