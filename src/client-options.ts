@@ -8,6 +8,8 @@ import {
   resolveCallFallback,
   resolveFallback,
 } from './fallback-options.ts';
+import { DEADLINE_HEADER } from './http/deadline-header.ts';
+import { isToken } from './http/stored-response.ts';
 import { RETRYABLE_STATUS } from './model/outcome.ts';
 import {
   BACKOFF_KEYS,
@@ -98,12 +100,25 @@ export interface ClientOptions {
   readonly isolateBy?: (request: Request) => string;
   /** Dependencies whose state is kept; idle ones with a closed circuit make room for new ones. Default 1,000. */
   readonly maxDependencies?: number;
+  /**
+   * Tells the next hop how much of the budget is left, with each attempt: `true` for all, or to those that `to` names, in
+   * `header` (default `x-envoy-expected-rq-timeout-ms`). Off by default: across origins it causes a CORS preflight.
+   */
+  readonly propagateDeadline?: boolean | PropagateDeadlineOptions;
   /** The fetch to wrap. Default: `globalThis.fetch`, looked up at each call. */
   readonly fetch?: (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
   /** Where a {@link Client.snapshot} of an earlier process left off. */
   readonly restore?: ClientSnapshot;
   readonly clock?: Clock;
   readonly random?: () => number;
+}
+
+/** To whom, and how, what is left of the budget is told. */
+export interface PropagateDeadlineOptions {
+  /** The header's name. Default `x-envoy-expected-rq-timeout-ms`. */
+  readonly header?: string;
+  /** Whether it is sent there. Default: everywhere. A relative URL, which only the given fetch can resolve, is not asked about. */
+  readonly to?: (url: URL) => boolean;
 }
 
 /** What of the layers can differ from call to call. */
@@ -128,6 +143,7 @@ export interface ClientSettings {
   readonly breaker: BreakerOptions<HttpResult> | false;
   readonly retry: HttpRetryOptions | false;
   readonly fallback: FallbackSettings | false;
+  readonly propagateDeadline: PropagateDeadlineOptions | false;
   readonly isolateBy: ((request: Request) => string) | undefined;
   readonly maxDependencies: number;
   readonly fetch: ClientOptions['fetch'];
@@ -147,6 +163,7 @@ const CLIENT_KEYS = [
   'fallback',
   'isolateBy',
   'maxDependencies',
+  'propagateDeadline',
   'fetch',
   'restore',
   'clock',
@@ -182,6 +199,7 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
     fallback,
     isolateBy: checkFunction('isolateBy', options.isolateBy, undefined),
     maxDependencies: checkNumber('maxDependencies', options.maxDependencies, 1_000, COUNT),
+    propagateDeadline: resolvePropagation(options.propagateDeadline),
     fetch: checkFunction('fetch', options.fetch, undefined),
     restore: restore === undefined ? undefined : parseSnapshot(restore),
   };
@@ -236,6 +254,17 @@ function resolveHttpRetry(options: HttpRetryOptions, path = 'retry'): HttpRetryL
     statusCodes: new Set(checkList(`${path}.statusCodes`, options.statusCodes, RETRYABLE_STATUS, 'number')),
     shouldRetry: checkFunction(`${path}.shouldRetry`, options.shouldRetry, undefined),
   };
+}
+
+function resolvePropagation(options: boolean | PropagateDeadlineOptions = false): PropagateDeadlineOptions | false {
+  if (typeof options === 'boolean') return options && {};
+  checkKeys('propagateDeadline', options, ['header', 'to']);
+  const { header = DEADLINE_HEADER } = options;
+  if (typeof header !== 'string' || !isToken(header)) {
+    throw new TypeError(`propagateDeadline.header must be the name of a header, got ${show(header)}`);
+  }
+  const to = checkFunction('propagateDeadline.to', options.to, undefined);
+  return to === undefined ? { header } : { header, to };
 }
 
 /** Options are read when a dependency is first called; what becomes of the caller's object until then is not ours. */

@@ -94,7 +94,7 @@ export function createClient(options?: ClientOptions): Client {
   const events = new Emitter<SteadEvent>();
   const dependencies = new Registry(settings, events);
   const leases = new BodyLeases();
-  const send = raced(sender(settings.fetch, leases, clock), settings.fetch === undefined);
+  const send = raced(sender(settings, leases), settings.fetch === undefined);
   const underWay = new CallsUnderWay(clock);
   const fallbackHost = hostOf();
   const sharing = sharedCalls(fallbackHost.settings.maxBodyBytes);

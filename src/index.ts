@@ -7,6 +7,7 @@ export type {
   FetchInit,
   HttpResult,
   HttpRetryOptions,
+  PropagateDeadlineOptions,
 } from './client-options.ts';
 export type { Cancel, Clock } from './clock.ts';
 export { compose } from './compose.ts';
@@ -38,6 +39,7 @@ export type {
 } from './events.ts';
 export type { CallFallbackOptions, FallbackOptions } from './fallback-options.ts';
 export { degradation } from './http/cache-status.ts';
+export { type IncomingDeadlineOptions, incomingDeadline } from './incoming-deadline.ts';
 export type { Jitter } from './model/backoff.ts';
 export type { CircuitState } from './model/circuit.ts';
 export type { CircuitSnapshot } from './model/circuit-snapshot.ts';

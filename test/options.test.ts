@@ -450,6 +450,7 @@ test('resolveClient() has its defaults', () => {
       breaker: {},
       retry: {},
       fallback: false,
+      propagateDeadline: false,
       isolateBy: undefined,
       maxDependencies: 1_000,
       fetch: undefined,

@@ -1,26 +1,28 @@
-import type { ClientOptions } from '../client-options.ts';
-import type { Clock } from '../clock.ts';
+import { checkYesNo } from '../checks.ts';
+import type { ClientOptions, ClientSettings } from '../client-options.ts';
 import type { CallContext } from '../layer.ts';
 import { Answer, readJson } from './answer.ts';
 import type { BodyLeases } from './body.ts';
 import { cancelBody, readBytes } from './bytes.ts';
-import { type BodyReading, callOf } from './call.ts';
+import { type BodyReading, type Call, callOf } from './call.ts';
+import { DEADLINE_HEADER, formatDeadline } from './deadline-header.ts';
 import { attemptInit } from './request.ts';
 
 /** One trip to the network: the innermost operation. */
-export function sender(
-  given: ClientOptions['fetch'],
-  leases: BodyLeases,
-  clock: Clock,
-): (context: CallContext) => Promise<Answer> {
+export function sender(settings: ClientSettings, leases: BodyLeases): (context: CallContext) => Promise<Answer> {
+  const { fetch: given, tools } = settings;
   return async (context) => {
     const call = callOf(context);
     const { request } = call;
     call.hasHeaders = false;
     // Retrying frees what it does not hand out; a hook of the user's that throws leaves an answer to nobody.
     if (call.answer !== undefined) leases.discard(call.answer);
-    call.sentAt = clock.epochNow();
-    const response = await callFetch(given, request.input, attemptInit(request, context.signal, call.headers));
+    call.sentAt = tools.clock.epochNow();
+    const response = await callFetch(
+      given,
+      request.input,
+      attemptInit(request, context.signal, headersFor(context, call, settings)),
+    );
     if (context.scope.aborted) {
       // Nobody waits for it any more: a fetch that ignores its signal answers late.
       cancelBody(response);
@@ -30,6 +32,18 @@ export function sender(
     call.answer = await readAnswer(response, request.method, call.reads);
     return call.answer;
   };
+}
+
+/** The headers of this attempt beside those of the caller. */
+function headersFor(
+  { deadlineAt }: CallContext,
+  { headers, request: { url } }: Call,
+  { propagateDeadline, tools: { clock } }: ClientSettings,
+): Call['headers'] {
+  if (propagateDeadline === false || deadlineAt === Infinity) return headers;
+  const { header = DEADLINE_HEADER, to } = propagateDeadline;
+  if (to !== undefined && (url === undefined || !checkYesNo('propagateDeadline.to', to(url)))) return headers;
+  return { ...headers, [header]: formatDeadline(deadlineAt - clock.now()) };
 }
 
 async function readAnswer(response: Response, method: string, reads: BodyReading): Promise<Answer> {

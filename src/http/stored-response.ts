@@ -121,7 +121,7 @@ function isStored(value: unknown): boolean {
     STATUS_TEXT.test(statusText) &&
     isListOfPairs(headers) &&
     isListOfPairs(variesBy) &&
-    variesBy.every(([name]) => TOKEN.test(name)) &&
+    variesBy.every(([name]) => isToken(name)) &&
     (body === null ? bodyBytes === 0 : ArrayBuffer.isView(body) && body.byteLength === bodyBytes) &&
     Number.isFinite(receivedAt) &&
     Number.isFinite(initialAgeMs) &&
@@ -132,6 +132,11 @@ function isStored(value: unknown): boolean {
 // What a Response takes, and a name of a header (RFC 9110, sections 5.6.2 and 15.1).
 const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/;
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/** Whether a header can have this name. */
+export function isToken(name: string): boolean {
+  return TOKEN.test(name);
+}
 
 function isListOfPairs(value: unknown): value is readonly [string, string][] {
   // A structured clone keeps holes, which every() does not see.

@@ -21,7 +21,8 @@ function trip(given: ClientOptions['fetch'], init: FetchInit = {}, reads: BodyRe
   const call = new Call(prepareRequest(url, init, false), resolveClient().limits, reads);
   const scope = new Scope();
   const context = new CallContext(scope, { call });
-  const send = sender(given, new BodyLeases(), new FakeClock());
+  const settings = resolveClient({ clock: new FakeClock(), ...(given === undefined ? {} : { fetch: given }) });
+  const send = sender(settings, new BodyLeases());
   return { call, scope, context, send: (): Promise<Answer> => send(context) };
 }
 
