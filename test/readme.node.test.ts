@@ -19,6 +19,7 @@ test('README and docs have snippets that compile, each by itself, as strictly as
     const compilerOptions = {
       paths: {
         steadfetch: [resolve('src/index.ts')],
+        'steadfetch/cloudflare': [resolve('src/adapters/cloudflare.ts')],
         'steadfetch/idb': [resolve('src/stores/idb.ts')],
         'steadfetch/ky': [resolve('src/adapters/ky.ts')],
         'steadfetch/testing': [resolve('src/testing/index.ts')],
@@ -29,7 +30,11 @@ test('README and docs have snippets that compile, each by itself, as strictly as
       noEmit: true,
       types: [],
     };
-    const config = { extends: resolve('tsconfig.json'), compilerOptions, include: ['*.ts'] };
+    const config = {
+      extends: resolve('tsconfig.json'),
+      compilerOptions,
+      include: ['*.ts', resolve('worker-example/src/cloudflare.d.ts')],
+    };
     writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));
     writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
     for (const [index, code] of snippets.entries()) writeFileSync(join(directory, `snippet-${index + 1}.ts`), code);
