@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -144,4 +147,28 @@ test('the example shows pages of any origin whether an answer is degraded, and t
   expect(Object.keys(report.dependencies).sort()).toEqual(['catalogue', 'recommender']);
   expect(await (await fetch(`${worker}/livez`)).text()).toBe('ok');
   expect(await ask('/nothing')).toMatchObject({ status: 404 });
+});
+
+test('the example can be deployed: wrangler builds it, and finds nothing wrong', { timeout: 60_000 }, async () => {
+  const wrangler = resolve('node_modules/wrangler/bin/wrangler.js');
+  const out = mkdtempSync(join(tmpdir(), 'steadfetch-worker-'));
+  try {
+    const build = spawn(process.execPath, [wrangler, 'deploy', '--dry-run', '--outdir', out], {
+      cwd: 'worker-example',
+      env: { ...process.env, WRANGLER_SEND_METRICS: 'false' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let told = '';
+    for (const stream of [build.stdout, build.stderr]) {
+      stream.on('data', (chunk) => {
+        told += chunk;
+      });
+    }
+    const [code] = await once(build, 'close');
+    expect(told).toContain('env.ANSWERS');
+    expect(code).toBe(0);
+    expect(existsSync(join(out, 'worker.js'))).toBe(true);
+  } finally {
+    rmSync(out, { recursive: true });
+  }
 });
