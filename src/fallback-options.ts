@@ -8,7 +8,7 @@ export interface CallFallbackOptions {
   readonly maxAgeMs?: number;
   /** Milliseconds beyond `maxAgeMs` in which it is still given at once, and a new one fetched behind it. Default 0. */
   readonly staleWhileRevalidateMs?: number;
-  /** Age in ms up to which it is given when the network fails. Default 86,400,000, a day; 0: never. */
+  /** Age in ms up to which it is given when the network fails. Default 86,400,000, a day; 0: never; `Infinity`: always. */
   readonly staleIfErrorMs?: number;
   /**
    * `"respect"` (default): what the server's `Cache-Control` and `Expires` say comes before these numbers, and before
@@ -113,7 +113,7 @@ function resolveRules(path: string, options: CallFallbackOptions, defaults: Fall
   const { limits } = defaults;
   const { cacheControl } = options;
   const span = (name: keyof FreshnessLimits): number =>
-    checkNumber(`${path}.${name}`, options[name], limits[name], DELAY_MS);
+    checkNumber(`${path}.${name}`, options[name], limits[name], { ...DELAY_MS, infinite: true });
   return {
     limits: {
       maxAgeMs: span('maxAgeMs'),

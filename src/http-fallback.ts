@@ -209,8 +209,7 @@ export class HttpFallback extends Layer {
       const marked = withCacheStatus(given, defaultStatus(reason));
       const answer = call.reads === 'json' ? await readJson(marked, call.request.method) : new Answer(marked);
       this.#tell('default', 0, reason);
-      // What it answers with may be the failure's own body.
-      return given === response ? { value: answer } : this.#instead(result, answer);
+      return this.#instead(result, answer);
     } catch (error) {
       if (context.scope.aborted) throw context.scope.reason;
       reportThrown('fallback.respond', error);
@@ -257,11 +256,12 @@ function reasonFor(result: Settled<Answer>): string {
 
 /** @throws TypeError if it is no Response that can be handed out. */
 function withCacheStatus(given: Response, cacheStatus: string): Response {
-  if (typeof given?.status !== 'number') {
+  if (typeof given?.clone !== 'function') {
     throw new TypeError(`fallback.respond must give a Response, got ${show(given)}`);
   }
-  const { status, statusText, body } = given;
-  const headers = new Headers(given.headers);
+  // A copy of its body: it may be the failure's own, or one Response for all calls.
+  const { status, statusText, body, headers: own } = given.clone();
+  const headers = new Headers(own);
   headers.append('cache-status', cacheStatus);
   return new Response(body, { status, statusText, headers });
 }

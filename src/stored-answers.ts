@@ -53,6 +53,8 @@ export class Writing {
 const REMEMBERED_WRITES = 1_000;
 // When an answer counts as lost that has no deadline.
 const LONGEST_MS = 120_000;
+// Ten years, which stand for ever: some stores take no Infinity.
+const LONGEST_LIFE_MS = 315_576_000_000;
 // How long an answer is kept that nobody may use without asking its server first.
 const UNCONFIRMED_MS = 86_400_000;
 
@@ -165,7 +167,7 @@ export class StoredAnswers {
       if (writing.outdated) return;
       const others = stored.variesBy.length === 0 ? [] : await this.#othersThan(stored, key, onError);
       if (writing.outdated) return;
-      const expiresAt = stored.receivedAt - stored.initialAgeMs + usefulMs;
+      const expiresAt = stored.receivedAt - stored.initialAgeMs + Math.min(usefulMs, LONGEST_LIFE_MS);
       const variants = [stored, ...others].slice(0, MAX_VARIANTS);
       await this.#store.set(key, { key, variants, expiresAt }, onError);
       // What was asked for earlier and comes later is older.

@@ -46,9 +46,13 @@ function ageMsOf(headers: Headers): number {
   return /^\d{1,12}$/.test(age) ? Number(age) * 1_000 : 0;
 }
 
+// The largest integer that a structured header can have (RFC 9651, section 3.3.1).
+const MOST_SECONDS = 999_999_999_999_999;
+
 /** The member of `Cache-Status` for a stored answer; `reason` if it is degraded. `ttlMs` is how long it is still fresh. */
 export function storedStatus(ttlMs: number, reason: string | undefined): string {
-  return `steadfetch; hit; ttl=${Math.floor(ttlMs / 1_000)}${detail(reason)}`;
+  const ttl = Math.min(MOST_SECONDS, Math.floor(ttlMs / 1_000));
+  return `steadfetch; hit; ttl=${ttl}${detail(reason)}`;
 }
 
 /** The member of `Cache-Status` for a default. */

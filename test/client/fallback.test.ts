@@ -506,3 +506,22 @@ test('client.fetch waits a moment for what is being stored, when it may be used 
   await bench.clock.advance(1);
   expect(second.value && (await shown(second.value))).toBe('200 two');
 });
+
+test('client.fetch lets respond give the same Response to all', async () => {
+  const none = Response.json([]);
+  const { client } = fallbackBench([down], { respond: () => none });
+  for (let call = 0; call < 3; call += 1) expect((await client.json(url)).value).toEqual([]);
+});
+
+test('client.fetch keeps an answer for ever, if told so', async () => {
+  const bench = fallbackBench([good('one'), down], { staleIfErrorMs: Infinity });
+  const { client, clock } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  expect((await bench.store.get(`public GET ${url}`))?.expiresAt).toBeGreaterThan(clock.epochNow());
+  await clock.advance(1e12);
+  expect(await shown(client.fetch(url))).toBe('200 one');
+  const fresh = fallbackBench([good('one')], { maxAgeMs: Infinity });
+  await shown(fresh.client.fetch(url));
+  expect((await fresh.client.fetch(url)).headers.get('cache-status')).toBe('steadfetch; hit; ttl=999999999999999');
+});
