@@ -113,7 +113,8 @@ export class HttpFallback extends Layer {
     const id = refreshId(place, kept.stored);
     const now = clock.now();
     const longestMs = Math.min(call.limits.deadlineMs, LONGEST_REFRESH_MS);
-    if (!refreshes.start(id, now, now + longestMs + 1_000)) return;
+    const lostAt = now + longestMs + 1_000;
+    if (!refreshes.start(id, now, lostAt)) return;
     const exchange = this.#exchange(question);
     const refresh = async (context: CallContext): Promise<void> => {
       try {
@@ -128,7 +129,7 @@ export class HttpFallback extends Layer {
         this.#emit({ type: 'revalidated', background: true, result: 'failed' });
       } finally {
         exchange.close();
-        refreshes.end(id);
+        refreshes.end(id, lostAt);
       }
     };
     keepAlive(call, behind(call, this.#dependency, refresh));

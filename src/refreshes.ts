@@ -20,8 +20,9 @@ export class Refreshes {
     return true;
   }
 
-  end(id: string): void {
-    this.#lostAt.delete(id);
+  /** One that ends when it has long been lost does not end the one that came after it. */
+  end(id: string, lostAt: number): void {
+    if (this.#lostAt.get(id) === lostAt) this.#lostAt.delete(id);
   }
 
   /** Why the last try failed; `undefined` if it did not. */

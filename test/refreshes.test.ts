@@ -15,7 +15,7 @@ test('Refreshes.start() lets the next one go, when the last has ended', () => {
   const refreshes = new Refreshes();
   refreshes.start('a', 0, 1_000);
   refreshes.start('b', 0, 1_000);
-  refreshes.end('a');
+  refreshes.end('a', 1_000);
   expect(refreshes.start('b', 1, 1_000)).toBe(false);
   expect(refreshes.start('a', 1, 1_001)).toBe(true);
   expect(refreshes.start('a', 1, 1_001)).toBe(false);
@@ -38,7 +38,7 @@ test('Refreshes.start() refuses all but one, of ten in one moment', () => {
 
 test('Refreshes.end() does nothing for one that never began', () => {
   const refreshes = new Refreshes();
-  refreshes.end('a');
+  refreshes.end('a', 1_000);
   expect(refreshes.start('a', 0, 1_000)).toBe(true);
 });
 
@@ -59,10 +59,10 @@ test('Refreshes keeps a failure while the next try is under way', () => {
   const refreshes = new Refreshes();
   refreshes.start('a', 0, 1_000);
   refreshes.failed('a', 'network');
-  refreshes.end('a');
+  refreshes.end('a', 1_000);
   refreshes.start('a', 2_000, 3_000);
   expect(refreshes.failureOf('a')).toBe('network');
-  refreshes.end('a');
+  refreshes.end('a', 3_000);
   expect(refreshes.failureOf('a')).toBe('network');
 });
 
@@ -115,4 +115,14 @@ test('refreshId() tells the variants of an answer apart, and answers from each o
   ];
   expect(new Set(ids).size).toBe(ids.length);
   expect(refreshId(placeOf('k'), { variesBy: [['accept', 'a']] })).toBe(ids[3]);
+});
+
+test('Refreshes.end() of one that was lost does not end the one that came after it', () => {
+  const refreshes = new Refreshes();
+  refreshes.start('a', 0, 1_000);
+  refreshes.start('a', 1_000, 2_000);
+  refreshes.end('a', 1_000);
+  expect(refreshes.start('a', 1_500, 2_500)).toBe(false);
+  refreshes.end('a', 2_000);
+  expect(refreshes.start('a', 1_500, 2_500)).toBe(true);
 });
