@@ -310,3 +310,26 @@ test.for(departures)(
     expect(await worker.close(200)).toBe('closed');
   },
 );
+
+const probes = [
+  { departure: 'whose user has left', tied: false },
+  { departure: 'whose signal said that its user left', tied: true },
+];
+
+test.for(probes)(
+  'client lets another request probe, when the one that did is one $departure',
+  { timeout: 20_000 },
+  async ({ tied }, { worker }) => {
+    const { url, arrived } = scenario('500,hang,ok');
+    expect(await worker.call(url, { client: 'fragile' })).toBe('HTTP');
+    expect(await worker.call(url, { client: 'fragile' })).toBe('CIRCUIT_OPEN');
+    const until = { timeout: patienceMs, interval: 20 };
+    await expect.poll(() => worker.state('fragile'), until).toMatchObject({ breaker: { retryAfterMs: 0 } });
+    const leave = worker.callAndLeave(url, { client: 'fragile', tied });
+    await arrived(2);
+    expect(await worker.call(url, { client: 'fragile' })).toBe('CIRCUIT_OPEN');
+    leave();
+    await expect.poll(() => worker.call(url, { client: 'fragile' }), until).toEqual({ ok: true });
+    expect(await arrived(3)).toHaveLength(3);
+  },
+);

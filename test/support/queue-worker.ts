@@ -16,6 +16,7 @@ const oneSlot: ClientOptions = { bulkhead: { maxConcurrent: 1, maxQueued: 2 }, b
 const clients = {
   patient: createClient(oneSlot),
   hasty: createClient({ ...oneSlot, bulkhead: { maxConcurrent: 1, maxQueued: 2, queueTimeoutMs: 200 } }),
+  fragile: createClient({ retry: false, breaker: { failureThreshold: 1, resetTimeoutMs: 300, resetJitter: 0 } }),
   restored: createClient({ isolateBy: () => 'dependency', restore: SNAPSHOT }),
 };
 
