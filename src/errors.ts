@@ -87,9 +87,12 @@ export class DeadlineExceededError extends SteadfetchError {
 export class AttemptTimeoutError extends SteadfetchError {
   override readonly name = 'TimeoutError';
   readonly code = 'ATTEMPT_TIMEOUT';
+  /** Milliseconds that the timer was late: much in a tab that was frozen, or a process that was stopped or busy. */
+  readonly lateMs: number;
 
-  constructor(timeoutMs: number, options?: SteadfetchErrorOptions) {
+  constructor(timeoutMs: number, options?: SteadfetchErrorOptions & { readonly lateMs?: number }) {
     super(`Cannot finish the attempt${to(options)}: no answer within ${timeoutMs} ms`, options);
+    this.lateMs = options?.lateMs ?? 0;
   }
 }
 

@@ -17,6 +17,7 @@ import { Answer, parseJson, readJson } from './http/answer.ts';
 import { defaultStatus, storedStatus } from './http/cache-status.ts';
 import { cacheUseOf, isRead, isWrite } from './http/cache-use.ts';
 import { type Call, callOf } from './http/call.ts';
+import { isOffline } from './http/online.ts';
 import { describeRequest } from './http/request.ts';
 import { toResponse } from './http/stored-response.ts';
 import { httpResult } from './http/verdict.ts';
@@ -92,7 +93,13 @@ export class HttpFallback extends Layer {
     if (use === undefined) return this.#write(question, context);
     const kept = await untilAborted(context.scope, this.#find(question, BEING_STORED_MS, 'serving'));
     const stored = kept !== undefined && kept.ageMs <= use.maxAgeMs ? this.#withoutWaiting(kept, question) : undefined;
-    return stored ?? this.#ask(kept, question, context);
+    return stored ?? this.#offline(kept, call) ?? this.#ask(kept, question, context);
+  }
+
+  /** What is stored, at once, where it is known that the network would fail. */
+  #offline(kept: Kept | undefined, call: Call): Answer | undefined {
+    if (kept === undefined || !isOffline() || freshnessOf(kept.ageMs, kept.lifetimes) === 'expired') return undefined;
+    return this.#stored(kept, call, 'offline');
   }
 
   /** The first two rows of the table. */

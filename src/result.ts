@@ -5,7 +5,7 @@ export interface Degradation {
   /** A stored answer, or the default that the caller provided. */
   readonly source: 'cache' | 'default';
   /**
-   * What stood in the way of a fresh one, in a word: `status-503`, `network`, or the code of the error in lower case, as
+   * What stood in the way of a fresh one, in a word: `status-503`, `network`, `offline`, or the code of the error, as
    * `circuit-open`, `deadline-exceeded`.
    */
   readonly reason: string;

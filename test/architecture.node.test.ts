@@ -172,8 +172,8 @@ test('no code names what only one runtime has', () => {
   expect(mentions(/\bprocess\.|\bBuffer\b|\brequire\(|\bglobal\.|\b__dirname\b|\bBun\b|\bdocument\./)).toEqual([]);
 });
 
-test('only http/webkit.ts asks for the engine, one that has to be known for what it does not tell', () => {
-  expect(mentions(/\bnavigator\b/).map((line) => line.split(':')[0])).toEqual(['http/webkit.ts']);
+test('only http/webkit.ts asks for the engine, one that has to be known for what it does not tell, and http/online.ts for a network', () => {
+  expect(mentions(/\bnavigator\b/).map((line) => line.split(':')[0])).toEqual(['http/online.ts', 'http/webkit.ts']);
 });
 
 test('only clock.ts names Deno, to let a timer go', () => {

@@ -6,6 +6,7 @@ import type { CallContext } from '../layer.ts';
 import { type Outcome, outcomeOfStatus, type Settled } from '../model/outcome.ts';
 import type { Answer } from './answer.ts';
 import { callOf } from './call.ts';
+import { isOffline } from './online.ts';
 import { mayRepeat } from './request.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
@@ -25,7 +26,15 @@ export function outcomeOf(
   if (seen.response !== undefined) return outcomeOfStatus(seen.response.status);
   // Our deadline: the budget was the caller's, but with no attempt timeout nothing else would notice a hang.
   if (context.scope.aborted) return callOf(context).limits.attemptTimeoutMs < Infinity ? 'ignored' : 'failure';
-  return 'failure';
+  return isOurOwn(seen.error) ? 'ignored' : 'failure';
+}
+
+/** A timer that is later than this was held up with everything else here: a frozen tab, a stopped process. */
+const LATE_MS = 1_000;
+
+/** Whether the trouble is on this side of the network, and says nothing of the dependency. */
+function isOurOwn(error: unknown): boolean {
+  return isOffline() || (error instanceof AttemptTimeoutError && error.lateMs > LATE_MS);
 }
 
 /** In which way it went wrong; `undefined` if it did not. */
@@ -44,6 +53,8 @@ export function shouldRetry(
   context: CallContext,
   limits: HttpRetryLimits,
 ): boolean {
+  // It would only be failed again, and by us.
+  if (isOffline()) return false;
   const seen = httpResult(result);
   const settled = seen.response !== undefined && !limits.statusCodes.has(seen.response.status);
   if (settled && limits.shouldRetry === undefined) return false;

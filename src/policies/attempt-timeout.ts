@@ -28,8 +28,10 @@ export class AttemptTimeout extends Layer {
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
     const { clock, name } = this.#tools;
     const scope = new Scope(context.scope);
+    const endsAt = clock.now() + this.#timeoutMs;
     const cancel = clock.schedule(this.#timeoutMs, () => {
-      scope.abort(new AttemptTimeoutError(this.#timeoutMs, { dependency: name }));
+      const lateMs = Math.max(0, clock.now() - endsAt);
+      scope.abort(new AttemptTimeoutError(this.#timeoutMs, { dependency: name, lateMs }));
     });
     let result: unknown;
     try {
