@@ -12,6 +12,12 @@ export type {
 export type { Cancel, Clock } from './clock.ts';
 export { compose } from './compose.ts';
 export {
+  type DegradationSnapshot,
+  type DegradationStore,
+  type DegradedDependency,
+  degradationStore,
+} from './degradation-store.ts';
+export {
   AttemptTimeoutError,
   BulkheadFullError,
   CircuitOpenError,
