@@ -24,6 +24,7 @@ const patienceMs = 3_000;
  *   The steps are in faults.ts. Requests are counted per scenario, CORS preflights are answered and not counted.
  * - `/stats/<scenario>` tells what that scenario has seen: a list of {@link SeenRequest}. With `?requests=2` it waits until that
  *   many have arrived, with `?closed` until no connection is open; after 3 seconds it answers all the same.
+ * - `/preflights/<scenario>` tells how many CORS preflights came before them.
  * - `/refused` tells a URL whose port refuses connections.
  */
 export async function startFaultServer(): Promise<FaultServer> {
@@ -47,7 +48,10 @@ export async function startFaultServer(): Promise<FaultServer> {
   function route(socket: Socket, request: HttpRequest): void {
     const { pathname, searchParams } = new URL(request.target, url);
     const [, first = '', second = ''] = pathname.split('/');
-    if (isPreflight(request)) answerPreflight(socket);
+    if (isPreflight(request)) {
+      scenarioOf(first).preflights += 1;
+      answerPreflight(socket);
+    } else if (first === 'preflights') answerJson(socket, request, scenarioOf(second).preflights);
     else if (first === 'stats') void answerStats(socket, request, scenarioOf(second), searchParams);
     else if (first === 'refused') answerJson(socket, request, refusedUrl);
     else void play(socket, request, scenarioOf(first), second.split(','));
@@ -73,6 +77,7 @@ export async function startFaultServer(): Promise<FaultServer> {
 /** What one scenario has seen so far, and those who wait for more. */
 class Scenario {
   readonly seen: LiveRequest[] = [];
+  preflights = 0;
   readonly #watchers = new Set<() => void>();
 
   changed(): void {

@@ -22,6 +22,8 @@ export interface Scenario {
   arrived(count: number, signal?: AbortSignal): Promise<readonly SeenRequest[]>;
   /** The same, once no connection is open any more; if that does not come, what there is after a while. */
   closed(): Promise<readonly SeenRequest[]>;
+  /** How many CORS preflights the requests have cost. */
+  preflights(): Promise<number>;
 }
 
 /** A fresh scenario on the shared fault server: each request gets the next step of `script`, the last step repeats. */
@@ -36,6 +38,7 @@ export function scenarioOn(server: string, script: string): Scenario {
     url: `${server}/${id}/${script}`,
     seen: () => readJson(stats),
     arrived: (count, signal) => readJson(`${stats}?requests=${count}`, signal),
+    preflights: () => readJson(`${server}/preflights/${id}`),
     closed: () => readJson(`${stats}?closed`),
   };
 }
