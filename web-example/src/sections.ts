@@ -1,0 +1,76 @@
+// Lists of products, each of which tells by itself whether it is what the API says now.
+import { degradation } from 'steadfetch';
+
+import { api, type Product } from './api.ts';
+import { ago, reasonInWords } from './words.ts';
+
+interface Section {
+  readonly element: HTMLElement;
+  readonly path: string;
+  /** What it says when there is nothing to show: never an empty page. */
+  readonly nothing: string;
+}
+
+const products: Section = {
+  element: find('#products'),
+  path: 'products',
+  nothing: 'The products can’t be shown right now. We keep trying.',
+};
+const recommendations: Section = {
+  element: find('#recommendations'),
+  path: 'recommendations',
+  nothing: 'No recommendations right now.',
+};
+
+/** Asks for both at once: one that fails takes the other with it in nothing. */
+export async function showSections(): Promise<void> {
+  await Promise.all([products, recommendations].map(show));
+}
+
+async function show({ element, path, nothing }: Section): Promise<void> {
+  const note = find('.note', element);
+  try {
+    const response = await api.get(path);
+    const list: readonly Product[] = await response.json();
+    const why = degradation(response);
+    element.classList.toggle('degraded', why !== undefined);
+    say(note, why === undefined ? '' : `Showing results from ${ago(why.ageMs)}: ${reasonInWords(why.reason)}.`);
+    find('.cards', element).replaceChildren(...list.map(card));
+    if (path === 'products') offer(list);
+  } catch {
+    // What is shown stays: it is older, and still better than nothing.
+    const shown = find('.cards', element).childElementCount > 0;
+    say(note, shown ? 'These may be out of date.' : nothing);
+  }
+}
+
+function card({ name, price }: Product): HTMLElement {
+  const item = document.createElement('li');
+  const picture = document.createElement('span');
+  picture.className = 'icon';
+  picture.setAttribute('aria-hidden', 'true');
+  picture.textContent = name.slice(0, 1);
+  const title = document.createElement('strong');
+  title.textContent = name;
+  item.append(picture, title, document.createElement('br'), `€ ${price}`);
+  return item;
+}
+
+/** What can be ordered, in the form; the choice that was made stays. */
+function offer(list: readonly Product[]): void {
+  const select = find<HTMLSelectElement>('#order select');
+  const { value } = select;
+  select.replaceChildren(...list.map(({ id, name }) => new Option(name, id)));
+  if (list.some(({ id }) => id === value)) select.value = value;
+}
+
+/** A live region that is written again is read out again: only what changes is written. */
+export function say(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function find<E extends HTMLElement = HTMLElement>(selector: string, within: ParentNode = document): E {
+  const found = within.querySelector<E>(selector);
+  if (found === null) throw new Error(`The page has no ${selector}`);
+  return found;
+}
