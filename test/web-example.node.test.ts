@@ -52,7 +52,7 @@ beforeEach(async () => {
   await set({ mode: 'ok', latencyMs: '20', errorShare: '0' });
   context = await browser.newContext({ viewport: { width: 1_200, height: 900 } });
   page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   await page.goto(address);
   await page.locator('#recommendations .cards li').first().waitFor();
 });
@@ -66,7 +66,9 @@ async function set(settings: Readonly<Record<string, string>>): Promise<void> {
 const banner = (): ReturnType<Page['locator']> => page.locator('#banner');
 const cards = (section: string): Promise<number> => page.locator(`#${section} .cards li`).count();
 
-test('the page tells the truth: healthy, slow, down, reloaded while down, recovered', { timeout: 90_000 }, async () => {
+test('the page tells the truth: healthy, slow, down, reloaded while down, recovered', {
+  timeout: 120_000,
+}, async () => {
   expect(await banner().isHidden()).toBe(true);
   expect([await cards('products'), await cards('recommendations')]).toEqual([4, 2]);
   await page.screenshot({ path: `${pictures}/healthy.png` });
@@ -99,12 +101,12 @@ test('the page tells the truth: healthy, slow, down, reloaded while down, recove
   expect(await page.locator('#products .note').textContent()).toBe('');
 });
 
-test('the page is whole without recommendations, and says where it is not', { timeout: 60_000 }, async () => {
+test('the page is whole without recommendations, and says where it is not', { timeout: 120_000 }, async () => {
   const stranger = await browser.newContext();
   try {
     await set({ mode: 'no-recommendations' });
     const other = await stranger.newPage();
-    other.setDefaultTimeout(15_000);
+    other.setDefaultTimeout(30_000);
     await other.goto(address);
     await other.locator('#products .cards li').first().waitFor();
     await other.locator('#recommendations .note').getByText('No recommendations right now.').waitFor();
@@ -114,7 +116,7 @@ test('the page is whole without recommendations, and says where it is not', { ti
   }
 });
 
-test('the page takes an order, and never pretends to', { timeout: 60_000 }, async () => {
+test('the page takes an order, and never pretends to', { timeout: 120_000 }, async () => {
   const note = page.locator('#order .note');
   await page.getByLabel('Your name').fill('Ann');
   await page.getByRole('button', { name: 'Order' }).click();
@@ -125,7 +127,7 @@ test('the page takes an order, and never pretends to', { timeout: 60_000 }, asyn
 });
 
 test('the page burns no retries while it is offline, shows what it has, and is back at once', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   let asked = 0;
   page.on('request', (request) => {
@@ -143,7 +145,7 @@ test('the page burns no retries while it is offline, shows what it has, and is b
   await banner().waitFor({ state: 'hidden' });
 });
 
-test('the page is left quietly, whatever is under way', { timeout: 60_000 }, async () => {
+test('the page is left quietly, whatever is under way', { timeout: 120_000 }, async () => {
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(String(error)));
   await set({ mode: 'hang' });
@@ -154,18 +156,19 @@ test('the page is left quietly, whatever is under way', { timeout: 60_000 }, asy
   expect(errors).toEqual([]);
 });
 
-test('the page serves two tabs from one store', { timeout: 60_000 }, async () => {
+test('the page serves two tabs from one store', { timeout: 120_000 }, async () => {
   await set({ mode: 'down' });
   const second = await context.newPage();
-  second.setDefaultTimeout(15_000);
+  second.setDefaultTimeout(30_000);
   await second.goto(address);
   await second.locator('#banner').getByText('Showing results from').waitFor();
+  await second.locator('#products .cards li').first().waitFor();
   expect(await second.locator('#products .cards li').count()).toBe(4);
 });
 
 test.for(['light', 'dark'] as const)(
   'the page has no accessibility violation, healthy or degraded, in %s',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (colorScheme) => {
     await page.emulateMedia({ colorScheme });
     const violations = async (): Promise<string[]> => {
