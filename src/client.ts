@@ -143,7 +143,7 @@ export function createClient(options?: ClientOptions): Client {
     const ofFallback = settings.fallback === false ? NO_FALLBACK : settings.fallback;
     const { store, storeTimeoutMs } = ofFallback;
     return {
-      clock,
+      tools: settings.tools,
       events,
       settings: ofFallback,
       answers: store && new StoredAnswers(new GuardedStore(store, clock, storeTimeoutMs), ofFallback, clock),

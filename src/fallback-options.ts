@@ -17,7 +17,7 @@ export interface CallFallbackOptions {
   readonly cacheControl?: 'respect' | 'ignore';
   /**
    * Gives the answer of last resort, when the network fails and nothing usable is stored; `undefined` if it has none. `error`
-   * is what the call would have rejected with; {@link HttpError} if it is an answer of 5xx.
+   * is what the call would have rejected with; {@link HttpError} if it is an answer of 5xx. It may take as long as a call.
    */
   readonly respond?: (request: Request, error: unknown) => Response | undefined | PromiseLike<Response | undefined>;
 }

@@ -1,5 +1,4 @@
 import { show } from './checks.ts';
-import type { Clock } from './clock.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, HttpError } from './errors.ts';
 import {
@@ -24,6 +23,8 @@ import { httpResult } from './http/verdict.ts';
 import { type CallContext, Layer, type Next, raced, untilAborted } from './layer.ts';
 import { freshnessOf } from './model/freshness.ts';
 import type { Settled } from './model/outcome.ts';
+import type { Tools } from './options.ts';
+import { Deadline } from './policies/deadline.ts';
 import { fallBack } from './policies/fallback.ts';
 import { type Refreshes, refreshId } from './refreshes.ts';
 import { reasonOf } from './result.ts';
@@ -31,7 +32,7 @@ import type { Kept, Place, StoredAnswers } from './stored-answers.ts';
 
 /** What all fallback layers of a client share. */
 export interface FallbackHost {
-  readonly clock: Clock;
+  readonly tools: Tools;
   readonly events: Emitter<SteadEvent>;
   readonly settings: FallbackSettings;
   /** `undefined` if there is no store. */
@@ -116,9 +117,9 @@ export class HttpFallback extends Layer {
   /** Behind the caller, through the layers, one at a time; whatever comes of it is nobody's error. */
   #refresh(kept: Kept, question: Question): void {
     const { call, place, next } = question;
-    const { refreshes, clock, behind } = this.#host;
+    const { refreshes, tools, behind } = this.#host;
     const id = refreshId(place, kept.stored);
-    const now = clock.now();
+    const now = tools.clock.now();
     const longestMs = Math.min(call.limits.deadlineMs, LONGEST_REFRESH_MS);
     const lostAt = now + longestMs + 1_000;
     if (!refreshes.start(id, now, lostAt)) return;
@@ -210,12 +211,18 @@ export class HttpFallback extends Layer {
     const call = callOf(context);
     const { response, error } = httpResult(result);
     const thrown = response === undefined ? error : new HttpError(response, { dependency: this.#dependency.key });
-    try {
-      const given = await raced(() => respond(describeRequest(call.request), thrown))(context);
+    const reason = reasonFor(result);
+    const ask = async (): Promise<Answer | undefined> => {
+      const given = await respond(describeRequest(call.request), thrown);
       if (given === undefined) return undefined;
-      const reason = reasonFor(result);
       const marked = withCacheStatus(given, defaultStatus(reason));
-      const answer = call.reads === 'json' ? await readJson(marked, call.request.method) : new Answer(marked);
+      return call.reads === 'json' ? readJson(marked, call.request.method) : new Answer(marked);
+    };
+    // It has as long as a call may take: a default that hangs is none.
+    const limit = new Deadline(call.limits.deadlineMs, { ...this.#host.tools, name: this.#dependency.key });
+    try {
+      const answer = await limit.around(raced(ask), context);
+      if (answer === undefined) return undefined;
       this.#tell('default', 0, reason);
       return this.#instead(result, answer);
     } catch (error) {
@@ -231,7 +238,7 @@ export class HttpFallback extends Layer {
   }
 
   #exchange({ call, place, answers }: Question): Exchange {
-    const deadlineAt = this.#host.clock.now() + call.limits.deadlineMs;
+    const deadlineAt = this.#host.tools.clock.now() + call.limits.deadlineMs;
     return new Exchange(answers, place, deadlineAt, this.#rules, this.#onStoreError);
   }
 
@@ -245,8 +252,8 @@ export class HttpFallback extends Layer {
   }
 
   #emit(event: Facts<FallbackEvent | RevalidatedEvent | StoreErrorEvent>): void {
-    const { events, clock } = this.#host;
-    if (events.active) events.emit({ ...event, dependency: this.#dependency.key, at: clock.epochNow() });
+    const { events, tools } = this.#host;
+    if (events.active) events.emit({ ...event, dependency: this.#dependency.key, at: tools.clock.epochNow() });
   }
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
 import type { GuardedStore, StoreErrorListener } from './guarded-store.ts';
 import { directivesOf, initialAgeMs, NOTHING_SAID } from './http/cache-control.ts';
-import { credentialsIn, Fingerprints, isCredential } from './http/credentials.ts';
+import { credentialsIn, Fingerprints, isCredential, isSecret } from './http/credentials.ts';
 import { describeRequest, headersOf, type PreparedRequest } from './http/request.ts';
 import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './http/stored-response.ts';
 import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
@@ -86,7 +86,8 @@ export class StoredAnswers {
     const requestHeaders = headersOf(request);
     const owner = await this.#ownerOf(request, partition, requestHeaders);
     if (owner === undefined) return undefined;
-    const resource = this.#resourceOf(request);
+    const resource = await this.#resourceOf(request);
+    if (resource === undefined) return undefined;
     return { key: keyOf(owner, request.method, resource), partition: owner, resource, requestHeaders };
   }
 
@@ -234,9 +235,16 @@ export class StoredAnswers {
     return print === undefined ? undefined : `@${print}`;
   }
 
-  #resourceOf(request: PreparedRequest): string {
+  async #resourceOf(request: PreparedRequest): Promise<string | undefined> {
     const { key } = this.#settings;
-    if (key === undefined) return (request.url?.href ?? String(request.input)).replace(/#.*$/s, '');
+    const { url } = request;
+    if (key === undefined) {
+      const whole = (url?.href ?? String(request.input)).replace(/#.*$/s, '');
+      if (url === undefined || ![...url.searchParams.keys()].some((name) => isSecret(name.toLowerCase()))) return whole;
+      // A secret is no more to be seen in a query than in a header.
+      const print = await this.#fingerprints.of(url.search);
+      return print === undefined ? undefined : `${whole.slice(0, whole.indexOf('?'))}?#${print}`;
+    }
     const given: unknown = key(describeRequest(request));
     if (typeof given !== 'string') throw new TypeError(`fallback.key must return a string, got ${show(given)}`);
     return given;
@@ -305,6 +313,8 @@ function keyOf(owner: string, method: string, resource: string): string {
 function nameFrom(partition: (request: Request) => string | undefined, request: PreparedRequest): string | undefined {
   const name: unknown = partition(describeRequest(request));
   if (name === undefined || typeof name === 'string') return name;
+  // What it would have come to is nobody's business any more.
+  if (name instanceof Promise) name.catch(() => {});
   throw new TypeError(`fallback.partition must return a string, got ${show(name)}`);
 }
 

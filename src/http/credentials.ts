@@ -2,11 +2,17 @@ import { Lru } from '../model/lru.ts';
 
 // By the names that carry them in practice: a header too many keeps apart what could be shared, one too few shows one
 // user's data to another.
-const CREDENTIAL = /auth|cookie|token|key|session|secret|jwt|passw/;
+const SECRET = /auth|cookie|token|key|session|secret|signature|hmac|jwt|passw|dpop|oidc/;
+const IDENTITY = /user(?!-agent)|account|tenant|customer|member|login|^from$/;
 
 /** Whether a header of this (lower-case) name says who is asking. */
 export function isCredential(name: string): boolean {
-  return CREDENTIAL.test(name);
+  return isSecret(name) || IDENTITY.test(name);
+}
+
+/** Whether what goes by this (lower-case) name is not to be seen. */
+export function isSecret(name: string): boolean {
+  return SECRET.test(name);
 }
 
 /** What the headers say of who is asking, as a text of its own; `undefined` if they say nothing. */

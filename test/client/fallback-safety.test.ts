@@ -198,3 +198,43 @@ test('a store of somebody else’s with nothing but a Map is enough', async () =
   await shown(client.fetch(url));
   expect(await shown(client.fetch(url))).toBe('200 one');
 });
+
+test.for(['x-user-id', 'x-tenant', 'dpop', 'x-signature', 'x-account', 'from', 'x-amzn-oidc-data', 'x-forwarded-user'])(
+  'client.fetch takes %s for a word on who is asking',
+  async (name) => {
+    const { client } = fallbackBench([good('for a'), down]);
+    await shown(client.fetch(url, { headers: { [name]: 'a' } }));
+    expect(await errorOf(client.fetch(url, { headers: { [name]: 'b' } }))).toMatchObject(failed);
+    expect(await errorOf(client.fetch(url))).toMatchObject(failed);
+    expect(await shown(client.fetch(url, { headers: { [name]: 'a' } }))).toBe('200 for a');
+  },
+);
+
+test.for(['accept', 'accept-language', 'x-request-id', 'traceparent', 'x-requested-with'])(
+  'client.fetch takes %s for no word on who is asking',
+  async (name) => {
+    const { client } = fallbackBench([good('for all'), down]);
+    await shown(client.fetch(url, { headers: { [name]: 'a' } }));
+    expect(await shown(client.fetch(url, { headers: { [name]: 'b' } }))).toBe('200 for all');
+  },
+);
+
+test('client.fetch puts no credential of a query into a key, and keeps such answers apart', async () => {
+  const store = openStore();
+  const bench = fallbackBench([good('for a'), good('page 2'), down], { store });
+  await shown(bench.client.fetch(`${url}?access_token=s3cret&page=1#x`));
+  await shown(bench.client.fetch(`${url}?page=2`));
+  await idle(bench);
+  const [hidden, plain] = [...store.entries.keys()];
+  expect(hidden).toMatch(/^public GET https:\/\/users\.test\/u\/1\?#[0-9a-f]{64}$/);
+  expect(plain).toBe(`public GET ${url}?page=2`);
+  expect(await shown(bench.client.fetch(`${url}?access_token=s3cret&page=1`))).toBe('200 for a');
+  expect(await errorOf(bench.client.fetch(`${url}?access_token=other&page=1`))).toMatchObject(failed);
+});
+
+test('client.fetch rejects once, when partition returns a promise that rejects', async () => {
+  const partition = (() => Promise.reject(new Error('later'))) as unknown as () => string;
+  const { client } = fallbackBench([good('one')], { partition });
+  expect(await errorOf(client.fetch(url))).toMatchObject({ message: expect.stringContaining('must return a string') });
+  await Promise.resolve(); // a rejection that nobody handles fails the run
+});

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { degradation, memoryStore } from '../../src/index.ts';
 import { errorOf, facts, url, watch } from './bench.ts';
@@ -525,3 +525,25 @@ test('client.fetch keeps an answer for ever, if told so', async () => {
   await shown(fresh.client.fetch(url));
   expect((await fresh.client.fetch(url)).headers.get('cache-status')).toBe('steadfetch; hit; ttl=999999999999999');
 });
+
+test.for([
+  { what: 'hangs', respond: (): Promise<Response> => new Promise(() => {}) },
+  {
+    what: 'gives a body that hangs',
+    respond: (): Response => new Response(new ReadableStream({ pull: () => new Promise(() => {}) })),
+  },
+])(
+  'client.json gives the failure itself, and reports, when respond $what for as long as a call may take',
+  async ({ respond }) => {
+    const { client, clock } = fallbackBench([down], { respond }, { deadlineMs: 1_000 });
+    const reported: unknown[] = [];
+    vi.stubGlobal('reportError', (error: unknown) => void reported.push(error));
+    const call = watch(client.json(url));
+    await clock.advance(999);
+    expect(call.state).toBe('pending');
+    await clock.advance(1);
+    vi.unstubAllGlobals();
+    expect(call.error).toMatchObject({ message: 'Failed to fetch' });
+    expect(reported).toEqual([expect.objectContaining({ code: 'DEADLINE_EXCEEDED' })]);
+  },
+);
