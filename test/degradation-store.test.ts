@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 
 import { degradationStore } from '../src/index.ts';
 import { clientBench, url } from './client/bench.ts';
-import { down, fallbackBench, good, shown } from './client/fallback-bench.ts';
+import { down, fallbackBench, good, shown, stored } from './client/fallback-bench.ts';
 
 const other = 'https://prices.test/';
 const start = Date.UTC(2026, 0, 1);
@@ -17,10 +17,12 @@ function bench(...script: Parameters<typeof fallbackBench>[0]) {
 }
 
 test('degradationStore() tells what is degraded, why, since when and as of when, until its next success', async () => {
-  const { client, clock, degraded } = bench(good('one'), 503, down, good('two'));
+  const made = bench(good('one'), 503, down, good('two'));
+  const { client, clock, degraded } = made;
   const heard = vi.fn();
   degraded.subscribe(heard);
   await shown(client.fetch(url));
+  await stored(made, url);
   expect(degraded.getSnapshot()).toEqual({ degraded: false, dependencies: [] });
   await clock.advance(60_000);
   await shown(client.fetch(url));

@@ -5,6 +5,7 @@ import { extendKy } from '../../src/adapters/ky.ts';
 import { type ClientOptions, degradation, memoryStore } from '../../src/index.ts';
 import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
 import { type Bench, clientBench, errorOf, origin, url } from '../client/bench.ts';
+import { stored } from '../client/fallback-bench.ts';
 
 const soon = { retry: { initialDelayMs: 0 } };
 
@@ -113,8 +114,10 @@ test('extendKy() sends other bodies once, as streams', async () => {
 // What the client adds.
 
 test('extendKy() gives a Response that degradation() understands', async () => {
-  const bench = kyBench([{ body: '{"a":1}' }, 503], { retry: false, fallback: { store: memoryStore() } });
+  const store = memoryStore();
+  const bench = kyBench([{ body: '{"a":1}' }, 503], { retry: false, fallback: { store } });
   expect(await bench.api.get(url).json()).toEqual({ a: 1 });
+  await stored({ ...bench, store }, url);
   await bench.clock.advance(60_000);
   const response = await bench.api.get(url);
   expect(degradation(response)).toEqual({ source: 'cache', reason: 'status-503', ageMs: 60_000 });

@@ -4,7 +4,7 @@ import { degradation, memoryStore } from '../../src/index.ts';
 import type { ScriptedRequest } from '../../src/testing/scripted-fetch.ts';
 import { engine } from '../support/engine.ts';
 import { errorOf, facts, origin, url } from './bench.ts';
-import { down, fallbackBench, good, idle, shown } from './fallback-bench.ts';
+import { down, fallbackBench, good, idle, shown, stored } from './fallback-bench.ts';
 
 const hour = 3_600_000;
 
@@ -24,6 +24,7 @@ test.for(words)('client.fetch takes the server’s word for it: $says', async ({
   const bench = fallbackBench([good('one', { 'cache-control': says }), down], { maxAgeMs: 1 });
   const { client, clock, upstream } = bench;
   await shown(client.fetch(url));
+  await stored(bench, url);
   await clock.advance(fresh);
   expect(degradation(await client.fetch(url))).toBeUndefined();
   expect(upstream.calls).toBe(1);
@@ -50,8 +51,10 @@ test('client.fetch refreshes for as long as the server says', async () => {
 
 test('client.fetch takes Expires for max-age, measured by the server’s clock', async () => {
   const headers = { date: 'Thu, 01 Jan 2026 00:00:00 GMT', expires: 'Thu, 01 Jan 2026 00:01:00 GMT' };
-  const { client, clock, upstream } = fallbackBench([good('one', headers)]);
+  const bench = fallbackBench([good('one', headers)]);
+  const { client, clock, upstream } = bench;
   await shown(client.fetch(url));
+  await stored(bench, url);
   await clock.advance(60_000);
   await client.fetch(url);
   expect(upstream.calls).toBe(1);

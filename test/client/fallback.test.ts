@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 
 import { degradation, memoryStore } from '../../src/index.ts';
 import { errorOf, facts, url, watch } from './bench.ts';
-import { down, fallbackBench, good, idle, shown } from './fallback-bench.ts';
+import { down, fallbackBench, good, idle, shown, stored } from './fallback-bench.ts';
 
 // The table, row by row.
 
@@ -56,6 +56,7 @@ test('client.fetch answers from the store, degraded, when the network fails, up 
   const bench = fallbackBench([good('one'), 503], { staleIfErrorMs: 3_600_000 });
   const { client, clock, events } = bench;
   await client.fetch(url); // nobody reads it: it is stored all the same
+  await stored(bench, url);
   await clock.advance(60_000);
   const response = await client.fetch(url);
   expect(degradation(response)).toEqual({ source: 'cache', reason: 'status-503', ageMs: 60_000 });

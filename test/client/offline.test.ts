@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { type ClientOptions, type Clock, degradation } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, errorOf, facts, url } from './bench.ts';
-import { down, fallbackBench, good, shown } from './fallback-bench.ts';
+import { down, fallbackBench, good, shown, stored } from './fallback-bench.ts';
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -26,8 +26,10 @@ test('client.fetch burns no retry while the device is offline, and blames nobody
 });
 
 test('client.fetch answers from the store at once while the device is offline, and from the network when it is back', async () => {
-  const { client, clock, upstream } = fallbackBench([good('one'), good('two')], {}, { retry: { maxAttempts: 3 } });
+  const bench = fallbackBench([good('one'), good('two')], {}, { retry: { maxAttempts: 3 } });
+  const { client, clock, upstream } = bench;
   await shown(client.fetch(url));
+  await stored(bench, url);
   await clock.advance(60_000);
   goOffline();
   const response = await client.fetch(url);
