@@ -5,7 +5,8 @@ import type { BrowserConfigOptions } from 'vitest/node';
 import type { Browser, BrowserName } from './browsers.ts';
 import { webkitPort } from './webkit-driver.ts';
 
-const page = { enabled: true, headless: true, screenshotFailures: false, ui: false } as const;
+// A browser may take minutes to start on a machine that is busy with other things.
+const page = { enabled: true, headless: true, screenshotFailures: false, ui: false, connectTimeout: 300_000 } as const;
 
 /** How Vitest drives a browser that was found. A browser talks to loopback and to nobody else, where it can be told so. */
 export function browserMode(name: BrowserName, browser: Browser): BrowserConfigOptions {
