@@ -1,16 +1,26 @@
 import { Lru } from '../model/lru.ts';
 
-// By the names that carry them in practice: a header too many keeps apart what could be shared, one too few shows one
-// user's data to another.
-const SECRET = /auth|cookie|token|key|session|secret|signature|hmac|jwt|passw|dpop|oidc/;
-const IDENTITY = /user(?!-agent)|account|tenant|customer|member|login|^from$/;
+// What headers say of the kind of answer, of the path of the request, and of the software that sends it. Every other one may
+// tell who is asking: one that keeps apart what could be shared costs a request, one that does not shows one user's data to
+// another.
+const HARMLESS = new Set(
+  (
+    'baggage b3 cache-control date device-memory dnt downlink dpr ect host idempotency-key keep-alive origin pragma prefer ' +
+    'priority purpose range referer rtt save-data sentry-trace te traceparent tracestate uber-trace-id user-agent via ' +
+    'viewport-width width x-amzn-trace-id x-cloud-trace-context x-correlation-id x-envoy-expected-rq-timeout-ms ' +
+    'x-request-id x-requested-with x-trace-id'
+  ).split(' '),
+);
+const HARMLESS_FAMILY = /^(?:accept|content|if|sec|upgrade|x-b3|x-datadog)(?:-|$)/;
 
-/** Whether a header of this (lower-case) name says who is asking. */
+const SECRET = /auth|cookie|token|key|session|secret|signature|hmac|jwt|passw|dpop|oidc|credential|bearer|^code$|^sig$/;
+
+/** Whether a header of this (lower-case) name may say who is asking. */
 export function isCredential(name: string): boolean {
-  return isSecret(name) || IDENTITY.test(name);
+  return !HARMLESS.has(name) && (!HARMLESS_FAMILY.test(name) || isSecret(name));
 }
 
-/** Whether what goes by this (lower-case) name is not to be seen. */
+/** Whether what goes by this (lower-case) name in a query is not to be seen. */
 export function isSecret(name: string): boolean {
   return SECRET.test(name);
 }

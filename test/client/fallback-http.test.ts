@@ -257,10 +257,11 @@ test('client.fetch keeps one answer per variant', async () => {
 });
 
 test('client.fetch keeps no more than eight variants, whoever makes them up', async () => {
-  const echo = (request: ScriptedRequest) => good(request.headers.get('x-v') ?? '', { vary: 'x-v' });
+  const echo = (request: ScriptedRequest) =>
+    good(request.headers.get('accept-version') ?? '', { vary: 'accept-version' });
   const bench = fallbackBench([echo]);
   for (let number = 0; number < 20; number += 1) {
-    await shown(bench.client.fetch(url, { headers: { 'x-v': String(number) } }));
+    await shown(bench.client.fetch(url, { headers: { 'accept-version': String(number) } }));
   }
   await idle(bench);
   const entry = await bench.store.get(`public GET ${url}`);
@@ -284,16 +285,16 @@ test('client.fetch does not store what varies by everything', async () => {
 
 test('client.fetch keeps variants that are stored at the same time', async () => {
   const slowly = (request: ScriptedRequest) => ({
-    body: request.headers.get('x-v') ?? '',
-    headers: { vary: 'x-v' },
+    body: request.headers.get('accept-version') ?? '',
+    headers: { vary: 'accept-version' },
     delayMs: 10,
   });
   const { client, clock } = fallbackBench([slowly, slowly, down]);
-  const calls = ['1', '2'].map((value) => client.fetch(url, { headers: { 'x-v': value } }));
+  const calls = ['1', '2'].map((value) => client.fetch(url, { headers: { 'accept-version': value } }));
   await clock.advance(10);
   for (const call of calls) await shown(call);
   for (const value of ['1', '2']) {
-    expect(await shown(client.fetch(url, { headers: { 'x-v': value } }))).toBe(`200 ${value}`);
+    expect(await shown(client.fetch(url, { headers: { 'accept-version': value } }))).toBe(`200 ${value}`);
   }
 });
 

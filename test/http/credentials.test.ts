@@ -23,6 +23,21 @@ const credentials = [
   'x-password',
   'ocp-apim-subscription-key',
   'x-goog-authenticated-user-email',
+  // Of no name that would give it away.
+  'x-identity',
+  'x-client-cert',
+  'x-credential',
+  'x-ms-client-principal',
+  'x-sid',
+  'sid',
+  'bearer',
+  'x-remote-addr',
+  'x-forwarded-for',
+  'from',
+  'x-id',
+  'x-anything-else',
+  'sec-token',
+  '',
 ];
 const others = [
   'accept',
@@ -32,8 +47,17 @@ const others = [
   'cache-control',
   'origin',
   'keep-alive',
-  'x-id',
-  '',
+  'if-none-match',
+  'sec-fetch-mode',
+  'traceparent',
+  'baggage',
+  'x-b3-traceid',
+  'x-request-id',
+  'x-requested-with',
+  'x-envoy-expected-rq-timeout-ms',
+  'idempotency-key',
+  'save-data',
+  'upgrade-insecure-requests',
 ];
 
 test.for(credentials)('isCredential() is true for "%s"', (name) => {
