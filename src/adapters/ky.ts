@@ -1,4 +1,5 @@
 import type { Input, KyInstance, Options, ResponsePromise } from 'ky';
+import { show } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
 
 /** What a call through ky may ask of its client. `retry` is not among it: ky takes that name for its own. */
@@ -21,8 +22,10 @@ export type SteadKy = KyInstance &
  * nine. What the client throws comes through as it is; a network error becomes ky's `NetworkError`, as ever.
  *
  * @param ky The instance to extend; it is not changed.
+ * @throws TypeError if `client` has no `fetch`.
  */
 export function extendKy(ky: KyInstance, client: KyBackend): SteadKy {
+  if (typeof client?.fetch !== 'function') throw new TypeError(`client must have a fetch(), got ${show(client)}`);
   return ky.extend({
     fetch: async (input, init) => client.fetch(input, await repeatable(input, init)),
     hooks: {

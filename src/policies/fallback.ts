@@ -1,4 +1,4 @@
-import { checkFunction, checkKeys, checkYesNo } from '../checks.ts';
+import { checkFunction, checkKeys, checkYesNo, show } from '../checks.ts';
 import { type CallContext, Layer, type Next, raced, underSignal } from '../layer.ts';
 import { type Settled, unwrap } from '../model/outcome.ts';
 import type { ExecuteOptions, Operation, Policy } from '../policy.ts';
@@ -27,7 +27,7 @@ export function withFallback<F>(
   respond: (error: unknown) => F | PromiseLike<F>,
   options: FallbackPolicyOptions = {},
 ): FallbackPolicy<F> {
-  checkFunction('respond', respond ?? null, undefined);
+  if (typeof respond !== 'function') throw new TypeError(`respond must be a function, got ${show(respond)}`);
   checkKeys('withFallback', options, ['shouldHandle']);
   return new Default(
     respond,

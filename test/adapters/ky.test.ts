@@ -2,7 +2,7 @@ import ky, { HTTPError, isNetworkError } from 'ky';
 import { expect, test } from 'vitest';
 
 import { extendKy } from '../../src/adapters/ky.ts';
-import { type ClientOptions, degradation, memoryStore } from '../../src/index.ts';
+import { type Client, type ClientOptions, degradation, memoryStore } from '../../src/index.ts';
 import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
 import { type Bench, clientBench, errorOf, origin, url } from '../client/bench.ts';
 import { stored } from '../client/fallback-bench.ts';
@@ -147,4 +147,8 @@ test('extendKy() leaves the instance that it extends as it is', async () => {
   const base = ky.create({ fetch: async () => new Response('own'), retry: 2 });
   extendKy(base, client);
   expect(await base.get(url).text()).toBe('own');
+});
+
+test.for([undefined, null, {}])('extendKy() refuses %s for a client, when it is called', (client) => {
+  expect(() => extendKy(ky, client as unknown as Client)).toThrow(/^client must have a fetch\(\), got /);
 });

@@ -462,13 +462,18 @@ test('withFallback() composed never answers the caller’s abort, wherever it is
 
 // Arguments
 
-test.for([undefined, null, 'second', 5, {}, Promise.resolve('second')])(
-  'withFallback() refuses %o for respond',
-  (respond) => {
-    expect(() => withFallback(respond as unknown as () => string)).toThrow(TypeError);
-    expect(() => withFallback(respond as unknown as () => string)).toThrow(/^respond must be a function, got /);
-  },
-);
+test.for([
+  [undefined, 'undefined'],
+  [null, 'null'],
+  ['second', '"second"'],
+  [5, '5'],
+  [{}, ''],
+  [Promise.resolve('second'), ''],
+] as const)('withFallback() refuses %o for respond', ([respond, shown]) => {
+  const create = (): unknown => withFallback(respond as unknown as () => string);
+  expect(create).toThrow(TypeError);
+  expect(create).toThrow(`respond must be a function, got ${shown}`);
+});
 
 const mistaken: readonly (readonly [options: unknown, RegExp])[] = [
   [{ shouldHandle: 'always' }, /^withFallback\.shouldHandle must be a function, got "always"$/],
