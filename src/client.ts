@@ -27,6 +27,7 @@ import { describeRequest, type PreparedRequest, prepareRequest } from './http/re
 import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { type FallbackHost, HttpFallback } from './http-fallback.ts';
+import { Invalidation } from './invalidation.ts';
 import { CallContext, type Layer, raced } from './layer.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Coalesce } from './policies/coalesce.ts';
@@ -35,6 +36,7 @@ import { Retry } from './policies/retry.ts';
 import { Refreshes } from './refreshes.ts';
 import { Registry } from './registry.ts';
 import type { Result } from './result.ts';
+import { SharedBody } from './shared-body.ts';
 import { sharedCalls } from './shared-calls.ts';
 import type { ClientSnapshot } from './snapshot.ts';
 import { StoredAnswers } from './stored-answers.ts';
@@ -97,7 +99,8 @@ export function createClient(options?: ClientOptions): Client {
   const send = raced(sender(settings, leases), settings.fetch === undefined);
   const underWay = new CallsUnderWay(clock);
   const fallbackHost = hostOf();
-  const sharing = sharedCalls(fallbackHost.settings.maxBodyBytes);
+  const { coalesce: coalesces, maxBodyBytes } = fallbackHost.settings;
+  const coalesce = coalesces ? new Coalesce(sharedCalls(maxBodyBytes, clock), clock) : undefined;
   let closing: Promise<void> | undefined;
 
   /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
@@ -105,12 +108,14 @@ export function createClient(options?: ClientOptions): Client {
     const tools = { ...settings.tools, name: dependency.key };
     const { breaker, bulkhead } = dependency;
     const { fallback, retry, deadlineMs, attemptTimeoutMs } = limits;
+    const remembers = fallbackHost.answers !== undefined || coalesce !== undefined;
     return composeLayers([
+      remembers && new Invalidation(dependency, fallbackHost, coalesce),
       fallback !== false && new HttpFallback(dependency, fallback, fallbackHost),
       new CallLog(dependency, settings, events),
       deadlineMs < Infinity && new Deadline(deadlineMs, tools),
       // Calls that ask for limits of their own share with none.
-      fallbackHost.settings.coalesce && limits === settings.limits && new Coalesce(sharing, clock),
+      limits === settings.limits && coalesce,
       bulkhead,
       breaker,
       retry !== false &&
@@ -134,6 +139,7 @@ export function createClient(options?: ClientOptions): Client {
         }),
       settings.breaker !== false && settings.breaker.counts === 'attempts' && breaker?.attempts,
       new AttemptLog(dependency, settings, events),
+      coalesce && new SharedBody(maxBodyBytes, clock),
       attemptTimeoutMs < Infinity && new AttemptTimeout(attemptTimeoutMs, tools),
     ]);
   }
@@ -144,10 +150,12 @@ export function createClient(options?: ClientOptions): Client {
     const { store, storeTimeoutMs } = ofFallback;
     return {
       tools: settings.tools,
-      events,
       settings: ofFallback,
       answers: store && new StoredAnswers(new GuardedStore(store, clock, storeTimeoutMs), ofFallback, clock),
       refreshes: new Refreshes(),
+      tell(dependency, event) {
+        if (events.active) events.emit({ ...event, dependency: dependency.key, at: clock.epochNow() });
+      },
       discard: (answer) => leases.discard(answer),
       behind: async ({ request, limits }, dependency, work) => {
         const call = new Call({ ...request, signal: undefined }, limits, ofFallback.maxBodyBytes);
@@ -217,6 +225,8 @@ export function createClient(options?: ClientOptions): Client {
     if (partition !== undefined && typeof partition !== 'string') {
       throw new TypeError(`clear.partition must be a string, got ${show(partition)}`);
     }
+    // Whoever comes from now on must not be given what was asked for by whoever has left.
+    coalesce?.part();
     await fallbackHost.answers?.clear(partition);
   }
 

@@ -2,7 +2,7 @@ import { type RevalidatedEvent, reportThrown } from './events.ts';
 import type { FallbackRules } from './fallback-options.ts';
 import type { StoreErrorListener } from './guarded-store.ts';
 import { type Answer, parseJson } from './http/answer.ts';
-import { readBytes } from './http/bytes.ts';
+import { isEndless, readBytes } from './http/bytes.ts';
 import { degradation } from './http/cache-status.ts';
 import { type Call, callOf } from './http/call.ts';
 import { confirmed, isStorable, toStored, validatorsOf } from './http/stored-response.ts';
@@ -109,7 +109,7 @@ export class Exchange {
     if (reads !== 'none') return bytes !== undefined && bytes.byteLength <= maxBytes ? bytes : undefined;
     // One that is known to be too long, or not to end, is not even copied.
     const { headers } = response;
-    if (Number(headers.get('content-length')) > maxBytes || isEventStream(headers)) return undefined;
+    if (Number(headers.get('content-length')) > maxBytes || isEndless(headers)) return undefined;
     const copy = await readBytes(response.clone(), maxBytes);
     // A cut body passes for a whole one there; of JSON, at least, the difference can be told.
     if (copy !== undefined && isWebKit() && isJson(headers)) parseJson(copy);
@@ -136,10 +136,6 @@ function isConfirmed(stored: StoredResponse, { headers }: Response): boolean {
   return (
     etag === null || etag.startsWith('W/') || stored.headers.some(([name, value]) => name === 'etag' && value === etag)
   );
-}
-
-function isEventStream(headers: Headers): boolean {
-  return /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
 }
 
 function isJson(headers: Headers): boolean {

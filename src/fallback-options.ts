@@ -91,7 +91,10 @@ export function resolveFallback(options: FallbackOptions): FallbackSettings {
     store,
     rules: resolveRules('fallback', options, DEFAULT_RULES),
     key: checkFunction('fallback.key', options.key, undefined),
-    partition: checkPartition('fallback.partition', options.partition ?? store?.partition),
+    partition: checkPartition(
+      'fallback.partition',
+      options.partition === undefined ? store?.partition : options.partition,
+    ),
     maxBodyBytes: checkNumber('fallback.maxBodyBytes', options.maxBodyBytes, 1_048_576, { least: 0, integer: true }),
     storeTimeoutMs: checkNumber('fallback.storeTimeoutMs', options.storeTimeoutMs, 1_000, SPAN_MS),
     coalesce,

@@ -42,8 +42,13 @@ export class GuardedStore {
     return entry;
   }
 
-  async set(key: string, entry: StoreEntry, onError: StoreErrorListener): Promise<void> {
-    await this.#attempt('set', () => this.#store.set(key, entry), onError);
+  /** @param isOutdated Asked when the entry has arrived, however late: one that is outdated by then is deleted again. */
+  async set(key: string, entry: StoreEntry, onError: StoreErrorListener, isOutdated: () => boolean): Promise<void> {
+    const set = async (): Promise<void> => {
+      await this.#store.set(key, entry);
+      if (isOutdated()) await this.#store.delete(key);
+    };
+    await this.#attempt('set', set, onError);
   }
 
   async delete(key: string, onError: StoreErrorListener): Promise<void> {

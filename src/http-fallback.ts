@@ -2,7 +2,6 @@ import { show } from './checks.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, HttpError } from './errors.ts';
 import {
-  type Emitter,
   type FallbackEvent,
   type RevalidatedEvent,
   reportThrown,
@@ -14,7 +13,7 @@ import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
 import type { StoreErrorListener } from './guarded-store.ts';
 import { Answer, parseJson, readJson } from './http/answer.ts';
 import { defaultStatus, storedStatus } from './http/cache-status.ts';
-import { cacheUseOf, isRead, isWrite } from './http/cache-use.ts';
+import { cacheUseOf, isRead } from './http/cache-use.ts';
 import { type Call, callOf } from './http/call.ts';
 import { isOffline } from './http/online.ts';
 import { describeRequest } from './http/request.ts';
@@ -30,16 +29,21 @@ import { type Refreshes, refreshId } from './refreshes.ts';
 import { reasonOf } from './result.ts';
 import type { Kept, Place, StoredAnswers } from './stored-answers.ts';
 
+/** An event without what all of them have in common. */
+type Facts<E> = E extends SteadEvent ? Omit<E, 'dependency' | 'at'> : never;
+type FallbackFacts = Facts<FallbackEvent | RevalidatedEvent | StoreErrorEvent>;
+
 /** What all fallback layers of a client share. */
 export interface FallbackHost {
   readonly tools: Tools;
-  readonly events: Emitter<SteadEvent>;
   readonly settings: FallbackSettings;
   /** `undefined` if there is no store. */
   readonly answers: StoredAnswers | undefined;
   readonly refreshes: Refreshes;
   /** Runs `work` as a call of its own, for the same request and without its caller. */
   readonly behind: (call: Call, dependency: Dependency, work: (context: CallContext) => Promise<void>) => Promise<void>;
+  /** Tells whoever listens what has become of a dependency's stored answers. */
+  readonly tell: (dependency: Dependency, event: FallbackFacts) => void;
   /** Frees an answer that is not handed out. */
   readonly discard: (answer: Answer) => void;
 }
@@ -47,6 +51,8 @@ export interface FallbackHost {
 /** A call whose answer may be stored, and where. */
 interface Question {
   readonly call: Call;
+  /** Whether an answer will do that came after a redirect. */
+  readonly follows: boolean;
   readonly place: Place;
   readonly answers: StoredAnswers;
   readonly next: Next<Answer>;
@@ -84,14 +90,12 @@ export class HttpFallback extends Layer {
     const call = callOf(context);
     const { request, storage } = call;
     const { answers } = this.#host;
+    if (!isRead(request)) return next(context);
     const use = cacheUseOf(request);
-    const concerns = answers !== undefined && (use !== undefined || isWrite(request));
+    const concerns = answers !== undefined && use !== undefined;
     const place = concerns ? await untilAborted(context.scope, answers.placeOf(request, storage.partition)) : undefined;
-    if (answers === undefined || place === undefined) {
-      return isRead(request) ? this.#orDefault(next, context) : next(context);
-    }
-    const question: Question = { call, place, answers, next };
-    if (use === undefined) return this.#write(question, context);
+    if (!concerns || place === undefined) return this.#orDefault(next, context);
+    const question: Question = { call, follows: use.follows, place, answers, next };
     const kept = await untilAborted(context.scope, this.#find(question, BEING_STORED_MS, 'serving'));
     const stored = kept !== undefined && kept.ageMs <= use.maxAgeMs ? this.#withoutWaiting(kept, question) : undefined;
     return stored ?? this.#offline(kept, call) ?? this.#ask(kept, question, context);
@@ -180,16 +184,11 @@ export class HttpFallback extends Layer {
     return fallBack(next, context, { isFailure, recover: (result) => this.#default(result, context) });
   }
 
-  async #write({ call, place, answers, next }: Question, context: CallContext): Promise<Answer> {
-    const answer = await next(context);
-    // One whose answer is hidden may have succeeded.
-    if (answer.response.status < 400) keepAlive(call, answers.forget(place, this.#onStoreError));
-    return answer;
-  }
-
-  async #find({ place, answers }: Question, waitMs: number, which: 'all' | 'serving'): Promise<Kept | undefined> {
+  async #find(question: Question, waitMs: number, which: 'all' | 'serving'): Promise<Kept | undefined> {
+    const { follows, place, answers } = question;
     await answers.beStored(place, waitMs, which);
-    return answers.find(place, this.#rules, this.#onStoreError);
+    const kept = await answers.find(place, this.#rules, this.#onStoreError);
+    return kept?.stored.redirected === true && !follows ? undefined : kept;
   }
 
   /** A stored answer as one for this call; `undefined` if it is of no use to it. */
@@ -251,14 +250,10 @@ export class HttpFallback extends Layer {
     this.#emit({ type: 'fallback', source, degraded, ageMs: Math.max(0, ageMs), ...(degraded ? { reason } : {}) });
   }
 
-  #emit(event: Facts<FallbackEvent | RevalidatedEvent | StoreErrorEvent>): void {
-    const { events, tools } = this.#host;
-    if (events.active) events.emit({ ...event, dependency: this.#dependency.key, at: tools.clock.epochNow() });
+  #emit(event: FallbackFacts): void {
+    this.#host.tell(this.#dependency, event);
   }
 }
-
-/** An event without what all of them have in common. */
-type Facts<E> = E extends SteadEvent ? Omit<E, 'dependency' | 'at'> : never;
 
 /** A refusal on `close()` is none: the client is not to answer any more. */
 function isFailure(result: Settled<Answer>): boolean {

@@ -4,7 +4,7 @@ import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
 import type { GuardedStore, StoreErrorListener } from './guarded-store.ts';
 import { directivesOf, initialAgeMs, NOTHING_SAID } from './http/cache-control.ts';
 import { credentialsIn, Fingerprints, isCredential, isSecret } from './http/credentials.ts';
-import { describeRequest, headersOf, type PreparedRequest } from './http/request.ts';
+import { addressOf, describeRequest, headersOf, type PreparedRequest } from './http/request.ts';
 import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './http/stored-response.ts';
 import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
 import { Lru } from './model/lru.ts';
@@ -95,8 +95,7 @@ export class StoredAnswers {
   async find(place: Place, rules: FallbackRules, onError: StoreErrorListener): Promise<Kept | undefined> {
     const entry = await this.#store.get(place.key, onError);
     const stored = entry === undefined ? undefined : await this.#variantFor(place, entry);
-    if (stored === undefined || stored.receivedAt < (this.#writtenAt.get(place.resource) ?? -Infinity))
-      return undefined;
+    if (stored === undefined || stored.receivedAt <= this.#writtenAtOf(place.resource)) return undefined;
     try {
       return this.judge(stored, rules);
     } catch {
@@ -170,7 +169,11 @@ export class StoredAnswers {
       if (writing.outdated) return;
       const expiresAt = stored.receivedAt - stored.initialAgeMs + Math.min(usefulMs, LONGEST_LIFE_MS);
       const variants = [stored, ...others].slice(0, MAX_VARIANTS);
-      await this.#store.set(key, { key, variants, expiresAt }, onError);
+      await this.#store.set(key, { key, variants, expiresAt }, onError, () => writing.outdated);
+      if (writing.outdated) return;
+      const { resource } = writing.place;
+      // It was asked for after the last write: if it is not dated so, no time has passed, or the wall clock was set back.
+      if (stored.receivedAt <= this.#writtenAtOf(resource)) this.#writtenAt.set(resource, stored.receivedAt - 1);
       // What was asked for earlier and comes later is older.
       if (others.length === 0) this.#outdate(writing.place, ({ place }) => place.key === key, writing);
     });
@@ -206,7 +209,14 @@ export class StoredAnswers {
     for (const writings of this.#writings.values()) {
       for (const writing of writings) writing.outdated ||= owner === undefined || writing.place.partition === owner;
     }
+    // What is being stored would be back after it; what hangs is deleted when it arrives.
+    const underWay = [...this.#updates.values()];
+    if (underWay.length > 0) await this.#within(this.#settings.storeTimeoutMs, Promise.all(underWay));
     await this.#store.clear(owner);
+  }
+
+  #writtenAtOf(resource: string): number {
+    return this.#writtenAt.get(resource) ?? -Infinity;
   }
 
   #said(headers: Headers, receivedAt: number, { respectsServer }: FallbackRules): CacheDirectives {
@@ -239,7 +249,7 @@ export class StoredAnswers {
     const { key } = this.#settings;
     const { url } = request;
     if (key === undefined) {
-      const whole = (url?.href ?? String(request.input)).replace(/#.*$/s, '');
+      const whole = addressOf(request);
       if (url === undefined || ![...url.searchParams.keys()].some((name) => isSecret(name.toLowerCase()))) return whole;
       // A secret is no more to be seen in a query than in a header.
       const print = await this.#fingerprints.of(url.search);

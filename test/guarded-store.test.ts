@@ -52,7 +52,7 @@ function bench(answer: (operation: Operation, ...given: readonly unknown[]) => u
   };
   const run = {
     get: () => guard.get(key, onError),
-    set: () => guard.set(key, entryOf(), onError),
+    set: () => guard.set(key, entryOf(), onError, () => false),
     delete: () => guard.delete(key, onError),
     clear: () => guard.clear('a'),
   };
@@ -92,7 +92,7 @@ test('GuardedStore hands on what it is asked, and what comes of it', async () =>
     return Promise.resolve(call[0] === 'get' ? entry : undefined);
   });
   expect(await guard.get(key, onError)).toBe(entry);
-  expect(await guard.set(key, entry, onError)).toBeUndefined();
+  expect(await guard.set(key, entry, onError, () => false)).toBeUndefined();
   expect(await guard.delete(key, onError)).toBeUndefined();
   expect(await guard.clear('a')).toBeUndefined();
   expect(await guard.clear(undefined)).toBeUndefined();
@@ -125,11 +125,11 @@ test('GuardedStore calls the store as its own methods', async () => {
   const store = new OwnStore();
   const guard = new GuardedStore(store, new FakeClock(), 1_000);
   const onError = vi.fn();
-  await guard.set(key, entryOf(), onError);
+  await guard.set(key, entryOf(), onError, () => false);
   expect(await guard.get(key, onError)).toStrictEqual(entryOf());
   await guard.delete(key, onError);
   expect(store.kept.size).toBe(0);
-  await guard.set(key, entryOf(), onError);
+  await guard.set(key, entryOf(), onError, () => false);
   await guard.clear(undefined);
   expect(store.kept.size).toBe(0);
   expect(onError).not.toHaveBeenCalled();

@@ -73,29 +73,44 @@ export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['leas
   };
   // Settles when the last byte was read, on a cancel, and on a cut or an abort, also while nobody is reading.
   reader.closed.then(end, end);
-  const reported = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value: chunk } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(chunk);
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    // Nothing is read ahead: the copy buffers nothing.
-    { highWaterMark: 0 },
-  );
-  const { status, statusText, headers, url, redirected, type } = response;
-  // What a constructed Response lacks is carried over; the headers too, for it may not take Set-Cookie.
-  const facts = { headers, url, redirected, type };
-  const copy = withFacts(new Response(reported, { status, statusText, headers }), facts);
-  const answer = new Answer(copy, (value as Answer).value);
+  const answer = new Answer(relayed(response, reader), (value as Answer).value);
   lease?.(answer, () => {
     // Not left to the reader to tell: on Workers its request, and with it the stream, may be gone.
     end();
     reader.cancel().catch(() => {});
   });
   return answer as T;
+}
+
+type BodyReader = ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+
+/** The Response with the body that `reader` reads, after what was read `ahead` of it. */
+export function relayed(
+  response: Response,
+  reader: BodyReader,
+  ahead: readonly ReturnType<BodyReader['read']>[] = [],
+): Response {
+  const first = ahead.values();
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller) {
+        const { done, value } = await (first.next().value ?? reader.read());
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    // Nothing more is read ahead: the copy buffers nothing.
+    { highWaterMark: 0 },
+  );
+  return copyOf(response, body);
+}
+
+/** A Response like it, with another body. */
+export function copyOf(response: Response, body: ReadableStream | Uint8Array<ArrayBuffer> | null): Response {
+  const { status, statusText, headers, url, redirected, type } = response;
+  // What a constructed Response lacks is carried over; the headers too, for it may not take Set-Cookie.
+  return withFacts(new Response(body, { status, statusText, headers }), { headers, url, redirected, type });
 }
 
 /** Tells of a Response what only fetch can set. A clone of it tells no more than the platform knows. */

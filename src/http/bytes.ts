@@ -13,6 +13,13 @@ export function isCut(bytes: number, { headers, type }: Response): boolean {
   return bytes < Number(headers.get('content-length'));
 }
 
+/** Whether a body is of a kind that goes on for as long as somebody listens. */
+export function isEndless(headers: Headers): boolean {
+  return /^(?:text\/event-stream|multipart\/x-mixed-replace|application\/(?:x-)?(?:ndjson|jsonl|json-seq|stream\+json))\b/i.test(
+    headers.get('content-type') ?? '',
+  );
+}
+
 /**
  * The body of a Response, if it has no more than `maxBytes`; else it is cancelled, and nothing of it is kept.
  *
@@ -36,6 +43,11 @@ export async function readBytes(response: Response, maxBytes: number): Promise<U
     }
     chunks.push(read.value);
   }
+  return whole(chunks, length, response);
+}
+
+/** @throws TypeError if the body ended before its length. */
+export function whole(chunks: readonly Uint8Array[], length: number, response: Response): Uint8Array<ArrayBuffer> {
   if (isCut(length, response)) throw new TypeError('The body broke off');
   const bytes = new Uint8Array(length);
   let offset = 0;

@@ -5,6 +5,8 @@ import { headersOf, type PreparedRequest, requestOf } from './request.ts';
 export interface CacheUse {
   /** The oldest stored answer that it takes in place of the network's, in ms; below 0 it takes none. */
   readonly maxAgeMs: number;
+  /** Whether it would have followed a redirect: if not, it is not given what came after one. */
+  readonly follows: boolean;
 }
 
 const READS: readonly string[] = ['GET', 'HEAD'];
@@ -35,5 +37,6 @@ export function cacheUseOf(request: PreparedRequest): CacheUse | undefined {
   if (headers !== undefined && CONDITIONS.some((name) => headers.has(name))) return undefined;
   const { noStore, noCache, maxAgeMs } = parseCacheControl(headers?.get('cache-control') ?? null);
   if (noStore) return undefined;
-  return { maxAgeMs: noCache || mode === 'no-cache' || mode === 'reload' ? -1 : (maxAgeMs ?? Infinity) };
+  const follows = (init.redirect ?? made?.redirect ?? 'follow') === 'follow';
+  return { follows, maxAgeMs: noCache || mode === 'no-cache' || mode === 'reload' ? -1 : (maxAgeMs ?? Infinity) };
 }

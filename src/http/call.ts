@@ -11,6 +11,8 @@ export type BodyReading = 'none' | 'json' | number;
 /** What a call says of stored answers. */
 export type CallStorage = Pick<CallOptions, 'partition' | 'waitUntil'>;
 
+const ALONE = (): number => 1;
+
 /** One use of our fetch: the request, its limits, and what has become of it so far. */
 export class Call {
   readonly request: PreparedRequest;
@@ -28,6 +30,8 @@ export class Call {
   failure: FailureKind | undefined;
   /** Whether the deadline that it inherited is over. */
   pastDue = false;
+  /** How many wait for its answer. */
+  callers: () => number = ALONE;
   /** Whether it was given what another call asked for, which notes and stores it. */
   follows = false;
   /** What the last attempt that was answered was given. */

@@ -44,6 +44,11 @@ export function prepareRequest(
   };
 }
 
+/** Where it goes, without what is not sent. */
+export function addressOf({ url, input }: PreparedRequest): string {
+  return (url?.href ?? String(input)).replace(/#.*$/s, '');
+}
+
 /** Whether the request may be sent more than once: its method or its caller allows it, and its body can be sent again. */
 export function mayRepeat(request: PreparedRequest, methods: ReadonlySet<string>): boolean {
   const idempotent = request.idempotent ?? (methods.has(request.method) || hasIdempotencyKey(request));

@@ -6,13 +6,15 @@ import { type CallContext, Layer, type Next } from '../layer.ts';
 export interface CoalesceHooks<V> {
   /** Calls of the same key share; `undefined`: this one shares with none. */
   keyOf(context: CallContext): string | undefined;
-  /** The context of the work, for whoever of its callers comes first. */
-  sharedContext(first: CallContext, scope: Scope): CallContext;
+  /** The context of the work, for whoever of its callers comes first; `callers` tells how many wait for it. */
+  sharedContext(first: CallContext, scope: Scope, callers: () => number): CallContext;
+  /** Makes of the value what can be given to several, where that is possible. */
+  gather(value: V): Promise<V>;
   /**
-   * How each of several callers makes a value of its own of the one; `undefined` if they have to see for themselves. It is
-   * made by the caller: on Workers, what one request has made is not another's to use.
+   * How each of several callers makes a value of its own of the one; `undefined` if only one can have it. It is made by the
+   * caller: on Workers, what one request has made is not another's to use.
    */
-  divide(value: V): Promise<(() => V) | undefined>;
+  makerOf(value: V): (() => V) | undefined;
   /** Told of the work that `first` has begun for all: it must go on when `first` is done. */
   keepAlive(first: CallContext, work: Promise<unknown>): void;
   /** Tells a caller what has become of the work it shares; `leads` if it stands for all of them. */
@@ -64,6 +66,11 @@ export class Coalesce<V> extends Layer {
     return (make === undefined ? await work(context) : make()) as unknown as T;
   }
 
+  /** Lets nobody join any more what is under way, where `which` says so: who comes from now on is to get something newer. */
+  part(which: (shared: CallContext) => boolean = () => true): void {
+    for (const [key, { shared }] of this.#flights) if (which(shared)) this.#flights.delete(key);
+  }
+
   #joinable(key: string): Flight<V> | undefined {
     const flight = this.#flights.get(key);
     return flight !== undefined && this.#clock.now() < flight.joinableUntil ? flight : undefined;
@@ -71,9 +78,10 @@ export class Coalesce<V> extends Layer {
 
   #begin(key: string, first: CallContext): Flight<V> {
     // Below a root of its own: who asks whether the caller gave up, or ran out of time, asks the root.
-    const shared = this.#hooks.sharedContext(first, new Scope(new Scope()));
+    const callers = new Set<Caller<V>>();
+    const shared = this.#hooks.sharedContext(first, new Scope(new Scope()), () => callers.size);
     const joinableUntil = Math.min(first.deadlineAt, this.#clock.now() + LONGEST_MS);
-    const flight: Flight<V> = { shared, callers: new Set(), joinableUntil };
+    const flight: Flight<V> = { shared, callers, joinableUntil };
     this.#flights.set(key, flight);
     return flight;
   }
@@ -81,30 +89,32 @@ export class Coalesce<V> extends Layer {
   async #fly(key: string, flight: Flight<V>, work: Next<V>): Promise<void> {
     const { shared, callers } = flight;
     try {
-      const value = await work(shared);
+      const first = await work(shared);
       // Who comes from now on is too late for a body that has begun.
       this.#end(key, flight);
-      const [only, ...others] = callers;
-      if (only === undefined) return;
-      if (others.length === 0) {
-        this.#hooks.report(shared, only.context, true);
-        // The work is this caller's alone, and ends with it, also while the value is still streaming.
-        only.context.closeAfter(value, () => only.context.scope.offAbort(only.leave));
-        only.resolve(() => value);
-        return;
-      }
-      const make = await this.#hooks.divide(value);
-      [...callers].forEach((caller, index) => {
-        this.#settle(flight, caller, index === 0);
-        caller.resolve(make);
-      });
+      const value = callers.size > 1 ? await this.#hooks.gather(first) : first;
+      const make = callers.size > 1 ? this.#hooks.makerOf(value) : undefined;
+      if (make === undefined) this.#giveToOne(flight, value);
+      else this.#settleAll(flight, (caller) => caller.resolve(make));
     } catch (error) {
       this.#end(key, flight);
-      [...callers].forEach((caller, index) => {
-        this.#settle(flight, caller, index === 0);
-        caller.reject(error);
-      });
+      this.#settleAll(flight, (caller) => caller.reject(error));
     }
+  }
+
+  /** The first of them has it, as it would alone; the others see for themselves. */
+  #giveToOne({ shared, callers }: Flight<V>, value: V): void {
+    const [one, ...others] = callers;
+    if (one === undefined) return;
+    this.#hooks.report(shared, one.context, true);
+    // The work is this caller's alone from now on, and ends with it, also while the value is still streaming.
+    for (const other of others) {
+      callers.delete(other);
+      other.context.scope.offAbort(other.leave);
+      other.resolve(undefined);
+    }
+    one.context.closeAfter(value, () => one.context.scope.offAbort(one.leave));
+    one.resolve(() => value);
   }
 
   #leave(key: string, flight: Flight<V>, caller: Caller<V>): void {
@@ -119,9 +129,12 @@ export class Coalesce<V> extends Layer {
     (scope.root.aborted ? shared.scope.root : shared.scope).abort(scope.reason);
   }
 
-  #settle(flight: Flight<V>, { context, leave }: Caller<V>, leads: boolean): void {
-    context.scope.offAbort(leave);
-    this.#hooks.report(flight.shared, context, leads);
+  #settleAll({ shared, callers }: Flight<V>, settle: (caller: Caller<V>) => void): void {
+    [...callers].forEach((caller, index) => {
+      caller.context.scope.offAbort(caller.leave);
+      this.#hooks.report(shared, caller.context, index === 0);
+      settle(caller);
+    });
   }
 
   #end(key: string, flight: Flight<V>): void {

@@ -139,21 +139,117 @@ test('coalesce gives each of them an HttpError whose body it can read', async ()
   }
 });
 
-test('coalesce lets all of them ask for themselves, when the body is too long to be kept', async () => {
-  const { client, clock, upstream } = sharing([slow('12345')], { fallback: { coalesce: true, maxBodyBytes: 4 } });
+test.for([
+  { what: 'too long to be kept', headers: {} },
+  { what: 'said to be too long', headers: { 'content-length': '5' } },
+])('coalesce gives a body $what to one of them, and lets the others ask for themselves', async ({ headers }) => {
+  const options = { fallback: { coalesce: true, maxBodyBytes: 4 } };
+  const { client, clock, upstream, events } = sharing([slow('12345', { headers })], options);
   const calls = [1, 2, 3].map(() => client.fetch(url));
   await clock.advance(200);
   for (const call of calls) expect(await shown(call)).toBe('200 12345');
-  expect(upstream.calls).toBe(4);
+  expect(upstream.calls).toBe(3);
+  expect(facts(events, 'completed').map(({ outcome, attempts }) => [outcome, attempts])).toEqual([
+    ['success', 1],
+    ['success', 1],
+    ['success', 1],
+  ]);
 });
 
-test('coalesce fails those who share a body that breaks off', async () => {
-  const { client, clock } = sharing([slow('o', { after: 'break' })]);
-  const calls = [1, 2].map((_, index) =>
-    errorOf(client.fetch(url).then((response) => response.text().then(() => index))),
-  );
+test.for<{ readonly what: string; readonly headers: Record<string, string>; readonly afterMs: number }>([
+  { what: 'is a stream of events', headers: { 'content-type': 'text/event-stream' }, afterMs: 0 },
+  { what: 'does not end', headers: { 'content-type': 'text/plain' }, afterMs: 5_000 },
+])('coalesce gives each of them a stream of its own, when the body $what', async ({ headers, afterMs }) => {
+  const { client, clock, upstream, events } = sharing([{ body: 'data: 1', headers, after: 'hang' }]);
+  const calls = [1, 2].map(() => client.fetch(url));
+  await clock.advance(0);
+  await clock.advance(afterMs);
+  for (const response of await Promise.all(calls)) {
+    const reader = response.body?.getReader();
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('data: 1');
+    await reader?.cancel();
+  }
+  expect(upstream.calls).toBe(2);
+  expect(facts(events, 'attempt').map(({ outcome }) => outcome)).toEqual(['success', 'success']);
+});
+
+test('coalesce gives each of them an error whose body does not end', async () => {
+  const { client, clock, upstream } = sharing([{ status: 503, body: 'busy', after: 'hang' }], { bulkhead: false });
+  const calls = [1, 2].map(() => client.fetch(url));
+  await clock.advance(0);
+  await clock.advance(5_000);
+  for (const response of await Promise.all(calls)) {
+    expect(response.status).toBe(503);
+    await response.body?.cancel();
+  }
+  expect(upstream.calls).toBe(2);
+});
+
+test('coalesce retries at once what is to be retried, whatever its body does', async () => {
+  const script: ScriptStep[] = [{ status: 503, body: 'busy', after: 'hang' }, slow('one')];
+  const { client, clock } = sharing(script, { retry: { initialDelayMs: 10 } });
+  const calls = [1, 2].map(() => client.fetch(url));
+  await clock.advance(200);
+  for (const call of calls) expect(await shown(call)).toBe('200 one');
+});
+
+test('coalesce retries a shared body that breaks off, and counts it as the failure that it is', async () => {
+  const script = [slow('o', { after: 'break' }), slow('one')];
+  const { client, clock, upstream, events } = sharing(script, { retry: { initialDelayMs: 10 } });
+  const calls = [1, 2].map(() => client.fetch(url));
+  await clock.advance(300);
+  for (const call of calls) expect(await shown(call)).toBe('200 one');
+  expect(upstream.calls).toBe(2);
+  expect(facts(events, 'attempt').map(({ outcome, failure }) => [outcome, failure])).toEqual([
+    ['failure', 'body'],
+    ['success', undefined],
+  ]);
+});
+
+test('coalesce fails those who share a body that breaks off for good', async () => {
+  const { client, clock, events } = sharing([slow('o', { after: 'break' })]);
+  const calls = [1, 2].map((_, index) => watch(client.fetch(url).then(() => index)));
+  await clock.advance(200);
+  for (const { error } of calls) expect(error).toBeInstanceOf(TypeError);
+  expect(facts(events, 'completed').map(({ outcome }) => outcome)).toEqual(['failure', 'ignored']);
+});
+
+test('coalesce gives nobody what was asked for before client.clear()', async () => {
+  const { client, clock } = sharing([slow('of a'), slow('of b')]);
+  const before = client.fetch(url);
+  await clock.advance(50);
+  await client.clear();
+  const after = client.fetch(url);
   await clock.advance(100);
-  for (const error of await Promise.all(calls)) expect(error).toBeInstanceOf(TypeError);
+  expect(await shown(before)).toBe('200 of a');
+  expect(await shown(after)).toBe('200 of b');
+});
+
+test.for([
+  { what: 'succeeded', answer: 204, fallback: { coalesce: true } },
+  { what: 'succeeded, with a store', answer: 204, fallback: { coalesce: true, store: memoryStore() } },
+  { what: 'may have succeeded', answer: down, fallback: { coalesce: true } },
+] as const)('coalesce gives nobody what was asked for before a write that $what', async ({ answer, fallback }) => {
+  const { client, clock, upstream } = sharing([slow('old'), answer, slow('new'), slow('other')], { fallback });
+  const before = client.fetch(url);
+  await clock.advance(10);
+  await client.fetch(`${url}#part`, { method: 'POST', body: 'new', deadlineMs: 5_000 }).catch(() => undefined);
+  const after = [1, 2].map(() => client.fetch(url));
+  await clock.advance(200);
+  expect(await shown(before)).toBe('200 old');
+  for (const call of after) expect(await shown(call)).toBe('200 new');
+  expect(upstream.calls).toBe(3);
+});
+
+test('coalesce goes on sharing what a write elsewhere did not change', async () => {
+  const { client, clock, upstream } = sharing([slow('one'), 204]);
+  const before = client.fetch(url);
+  await clock.advance(10);
+  await client.fetch(`${url}/2`, { method: 'POST' });
+  const after = client.fetch(url);
+  await clock.advance(100);
+  for (const call of [before, after]) expect(await shown(call)).toBe('200 one');
+  expect(upstream.calls).toBe(2);
 });
 
 test('coalesce lets one of them leave while the shared body is being read', async () => {

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 
 import { degradation, type FetchInit, memoryStore, type Store, type StoreEntry } from '../../src/index.ts';
 import type { ScriptedRequest } from '../../src/testing/scripted-fetch.ts';
-import { errorOf, url } from './bench.ts';
+import { errorOf, url, watch } from './bench.ts';
 import { down, fallbackBench, good, idle, shown } from './fallback-bench.ts';
 
 afterEach(() => {
@@ -150,6 +150,49 @@ test('client.clear lets nothing in that was asked for before, a refresh neither'
   for (const at of [url, `${url}/2`]) expect(await errorOf(client.fetch(at, { partition: 'a' }))).toMatchObject(failed);
 });
 
+test('client.clear resolves when nothing that was being stored can come back', async () => {
+  const store = openStore();
+  let land = (): void => {};
+  const slow: Store = {
+    ...store,
+    set: (key, entry) =>
+      new Promise((resolve) => {
+        land = () => resolve(void store.entries.set(key, entry));
+      }),
+  };
+  const { client, clock } = fallbackBench([good('of a'), down], { store: slow });
+  await shown(client.fetch(url));
+  await clock.advance(0);
+  const clearing = watch(client.clear());
+  await clock.advance(999);
+  expect(clearing.state).toBe('pending');
+  land();
+  await clock.advance(0);
+  expect(clearing.state).toBe('resolved');
+  expect(store.entries.size).toBe(0);
+});
+
+test('client.clear does not wait for ever for what is being stored, which is deleted when it comes', async () => {
+  const store = openStore();
+  let land = (): void => {};
+  const slow: Store = {
+    ...store,
+    set: (key, entry) =>
+      new Promise((resolve) => {
+        land = () => resolve(void store.entries.set(key, entry));
+      }),
+  };
+  const { client, clock } = fallbackBench([good('of a'), down], { store: slow });
+  await shown(client.fetch(url));
+  await clock.advance(0);
+  const clearing = watch(client.clear());
+  await clock.advance(2_000);
+  expect(clearing.state).not.toBe('pending');
+  land();
+  await clock.advance(0);
+  expect(store.entries.size).toBe(0);
+});
+
 test('client.clear rejects with what the store throws: who logs out must know', async () => {
   const error = new Error('disk full');
   const store = { ...openStore(), clear: () => Promise.reject(error) };
@@ -183,6 +226,17 @@ test('client.fetch does not take an answer from the future for fresh, after the 
   expect(upstream.calls).toBe(3);
 });
 
+test('client.fetch goes on storing what was written, after the clock was set back', async () => {
+  const bench = fallbackBench([good('one'), 204, good('two'), down]);
+  const { client, clock } = bench;
+  await shown(client.fetch(url));
+  await client.fetch(url, { method: 'PUT' });
+  clock.jump(-3_600_000);
+  await shown(client.fetch(url));
+  await idle(bench);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+});
+
 test('client.fetch takes what it has for old, after the clock was set forward', async () => {
   const { client, clock, upstream } = fallbackBench([good('one'), good('two')], { maxAgeMs: 60_000 });
   await shown(client.fetch(url));
@@ -199,7 +253,7 @@ test('a store of somebody else’s with nothing but a Map is enough', async () =
   expect(await shown(client.fetch(url))).toBe('200 one');
 });
 
-test.for(['x-user-id', 'x-tenant', 'dpop', 'x-signature', 'x-account', 'from', 'x-amzn-oidc-data', 'x-forwarded-user'])(
+test.for(['x-user-id', 'dpop', 'from', 'x-amzn-oidc-data', 'x-forwarded-for', 'x-identity', 'sid', 'x-whatever'])(
   'client.fetch takes %s for a word on who is asking',
   async (name) => {
     const { client } = fallbackBench([good('for a'), down]);
@@ -238,3 +292,23 @@ test('client.fetch rejects once, when partition returns a promise that rejects',
   expect(await errorOf(client.fetch(url))).toMatchObject({ message: expect.stringContaining('must return a string') });
   await Promise.resolve(); // a rejection that nobody handles fails the run
 });
+
+test.for(['error', 'manual'] as const)(
+  'client.fetch with redirect "%s" is not given what came after a redirect',
+  async (redirect) => {
+    let calls = 0;
+    const fetch = async (): Promise<Response> => {
+      calls += 1;
+      if (calls > 2) throw new TypeError('Failed to fetch');
+      return Object.defineProperty(new Response('moved'), 'redirected', { value: calls === 1 });
+    };
+    const { client } = fallbackBench([200], { maxAgeMs: 60_000 }, { fetch });
+    await shown(client.fetch(url));
+    expect(await shown(client.fetch(url))).toBe('200 moved');
+    expect(calls).toBe(1);
+    await shown(client.fetch(url, { redirect })); // asks, and keeps what came without one
+    expect(calls).toBe(2);
+    expect(await shown(client.fetch(url, { redirect }))).toBe('200 moved');
+    expect(calls).toBe(2);
+  },
+);

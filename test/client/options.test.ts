@@ -202,6 +202,16 @@ const wrong: readonly Wrong[] = [
   [{ retry: { budget: 0.2 } }, TypeError, /^retry\.budget must be an object, got 0\.2$/],
   [{ retry: { budget: { ratio: -1 } } }, RangeError, /^retry\.budget\.ratio must be .*, got -1$/],
   [{ retry: { budget: { minPerSecond: '1' } } }, TypeError, /^retry\.budget\.minPerSecond must be .*, got "1"$/],
+  [
+    { fallback: { coalesce: true, partition: null as unknown as 'public' } },
+    TypeError,
+    /^fallback\.partition must be a function or "public", got null$/,
+  ],
+  [
+    { fallback: { coalesce: true, partition: 'ann' as 'public' } },
+    TypeError,
+    /^fallback\.partition must be a function or "public", got "ann"$/,
+  ],
   [{ fallback: {} }, TypeError, /^fallback must have a store, respond\(\) or coalesce, got an object/],
   [{ isolateBy: 'origin' }, TypeError, /^isolateBy must be a function, got "origin"$/],
   [{ maxDependencies: 0 }, RangeError, /^maxDependencies must be .*, got 0$/],

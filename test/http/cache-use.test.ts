@@ -31,11 +31,11 @@ test.for(methods)('isRead() of %j is %s, and isWrite() is %s', ([method, read, w
 });
 
 test.for(methods)('cacheUseOf() of %j wants stored answers used if it is a read: %s', ([method, read]) => {
-  expect(cacheUseOf(asked({}, method))).toEqual(read ? { maxAgeMs: Infinity } : undefined);
+  expect(cacheUseOf(asked({}, method))).toEqual(read ? { maxAgeMs: Infinity, follows: true } : undefined);
 });
 
 test('cacheUseOf() takes a method as it was prepared, in any case', () => {
-  expect(cacheUseOf(prepareRequest(url, { method: 'head' }, false))).toEqual({ maxAgeMs: Infinity });
+  expect(cacheUseOf(prepareRequest(url, { method: 'head' }, false))).toEqual({ maxAgeMs: Infinity, follows: true });
   expect(cacheUseOf(prepareRequest(url, { method: 'post' }, false))).toBeUndefined();
 });
 
@@ -55,8 +55,8 @@ test.for(modes)('cacheUseOf() with cache mode "%s" takes a stored answer up to %
 test('cacheUseOf() reads the mode of a Request, unless the init has another', () => {
   const request = Object.defineProperty(new Request(url), 'cache', { value: 'no-store' });
   expect(cacheUseOf(asked({}, 'GET', request))).toBeUndefined();
-  expect(cacheUseOf(asked({ cache: 'default' }, 'GET', request))).toEqual({ maxAgeMs: Infinity });
-  expect(cacheUseOf(asked({ cache: 'reload' }, 'GET', request))).toEqual({ maxAgeMs: -1 });
+  expect(cacheUseOf(asked({ cache: 'default' }, 'GET', request))).toEqual({ maxAgeMs: Infinity, follows: true });
+  expect(cacheUseOf(asked({ cache: 'reload' }, 'GET', request))).toEqual({ maxAgeMs: -1, follows: true });
 });
 
 const controls: readonly (readonly [cacheControl: string, maxAgeMs: number | undefined])[] = [
@@ -87,12 +87,15 @@ test.for(controls)(
 
 test('cacheUseOf() does not look at the headers of a Request, where the init has others: they take their place', () => {
   const request = new Request(url, { headers: { 'cache-control': 'no-store' } });
-  expect(cacheUseOf(asked({ headers: { accept: 'text/plain' } }, 'GET', request))).toEqual({ maxAgeMs: Infinity });
+  expect(cacheUseOf(asked({ headers: { accept: 'text/plain' } }, 'GET', request))).toEqual({
+    maxAgeMs: Infinity,
+    follows: true,
+  });
 });
 
 test('cacheUseOf() lets neither the mode nor the header allow what the other forbids', () => {
   const headers = { 'cache-control': 'max-age=60' };
-  expect(cacheUseOf(asked({ cache: 'reload', headers }))).toEqual({ maxAgeMs: -1 });
+  expect(cacheUseOf(asked({ cache: 'reload', headers }))).toEqual({ maxAgeMs: -1, follows: true });
   expect(cacheUseOf(asked({ cache: 'no-store', headers }))).toBeUndefined();
   expect(cacheUseOf(asked({ cache: 'force-cache', headers: { 'cache-control': 'no-store' } }))).toBeUndefined();
 });
@@ -113,8 +116,19 @@ test.for(conditions)('cacheUseOf() wants nothing stored used for a request with 
 
 test('cacheUseOf() wants nothing stored used under an integrity check, which the platform makes on its own answers', () => {
   expect(cacheUseOf(asked({ integrity: 'sha256-abc' }))).toBeUndefined();
-  expect(cacheUseOf(asked({ integrity: '' }))).toEqual({ maxAgeMs: Infinity });
+  expect(cacheUseOf(asked({ integrity: '' }))).toEqual({ maxAgeMs: Infinity, follows: true });
   const request = Object.defineProperty(new Request(url), 'integrity', { value: 'sha256-abc' });
   expect(cacheUseOf(asked({}, 'GET', request))).toBeUndefined();
-  expect(cacheUseOf(asked({ integrity: '' }, 'GET', request))).toEqual({ maxAgeMs: Infinity });
+  expect(cacheUseOf(asked({ integrity: '' }, 'GET', request))).toEqual({ maxAgeMs: Infinity, follows: true });
+});
+
+test.for<{ readonly redirect?: RequestRedirect; readonly follows: boolean }>([
+  { follows: true },
+  { redirect: 'follow', follows: true },
+  { redirect: 'manual', follows: false },
+  { redirect: 'error', follows: false },
+])('cacheUseOf() follows redirects: $follows, if the mode is $redirect', ({ redirect, follows }) => {
+  const init = redirect === undefined ? {} : { redirect };
+  expect(cacheUseOf(asked(init))?.follows).toBe(follows);
+  expect(cacheUseOf(asked({}, 'GET', new Request(url, init)))?.follows).toBe(follows);
 });

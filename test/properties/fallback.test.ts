@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { createClient, type FallbackOptions, type FetchInit, memoryStore } from '../../src/index.ts';
+import { createClient, type FallbackOptions, type FetchInit, memoryStore, type Store } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { pick, RUNS } from './bench.ts';
 
@@ -9,7 +9,7 @@ const users = ['ann', 'bob', 'nobody'] as const;
 type User = (typeof users)[number];
 
 /** How a request says whose it is. Where it is by the partition alone, the server knows it from elsewhere: a cookie of the page. */
-const ways = ['authorization', 'cookie', 'x-api-key', 'partition'] as const;
+const ways = ['authorization', 'cookie', 'x-anything', 'partition'] as const;
 type Way = (typeof ways)[number];
 
 type Command =
@@ -148,3 +148,102 @@ test.for(ways)(
     );
   },
 );
+
+type Step =
+  | { type: 'read'; use: 'fetch' | 'json'; path: number }
+  | { type: 'write'; path: number }
+  | { type: 'login' }
+  | { type: 'pass'; ms: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      type: fc.constant('read' as const),
+      use: fc.constantFrom('fetch', 'json'),
+      path: fc.nat(1),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('write' as const), path: fc.nat(1) }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('login' as const) }) },
+  { weight: 8, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.constantFrom(1, 5, 50, 1_000) }) },
+);
+const delayMs = fc.constantFrom(0, 0, 1, 5, 50, 400);
+
+/** A store that takes its time over everything, each time another. */
+function slowStore(clock: FakeClock, delays: readonly number[]): Store {
+  const store = memoryStore();
+  let operations = 0;
+  const late = async <T>(work: () => Promise<T>): Promise<T> => {
+    const ms = pick(delays, operations) ?? 0;
+    operations += 1;
+    if (ms > 0) await new Promise<void>((resolve) => void clock.schedule(ms, resolve));
+    return work();
+  };
+  return {
+    get: (key) => late(() => store.get(key)),
+    set: (key, entry) => late(() => store.set(key, entry)),
+    delete: (key) => late(() => store.delete(key)),
+    clear: (partition) => late(() => store.clear(partition)),
+  };
+}
+
+test('no call is given what its server sent before a write that it follows, or before another user came', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 30 }),
+      fc.array(delayMs, { minLength: 1 }),
+      fc.array(delayMs, { minLength: 1 }),
+      rules,
+      async (steps, tripDelays, storeDelays, fallback) => {
+        const clock = new FakeClock();
+        // The server knows the user by a cookie, which nobody here sees, and what was written.
+        const version = [0, 0];
+        let sent = 0;
+        const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+          const ms = pick(tripDelays, sent) ?? 0;
+          sent += 1;
+          const at = Number(String(input).slice(-1));
+          const text = String(version[at]);
+          if (ms > 0) await new Promise<void>((resolve) => void clock.schedule(ms, resolve));
+          if (init?.method !== 'PUT') return new Response(text);
+          version[at] = (version[at] ?? 0) + 1;
+          return new Response(null, { status: 204 });
+        };
+        const store = slowStore(clock, storeDelays);
+        const client = createClient({ clock, fetch, retry: false, fallback: { store, ...fallback } });
+        const answers: Promise<void>[] = [];
+        const until = async (work: Promise<unknown>): Promise<void> => {
+          let done = false;
+          const end = (): void => {
+            done = true;
+          };
+          work.then(end, end);
+          while (!done) await clock.advance(1);
+          await work;
+        };
+        for (const each of steps) {
+          if (each.type === 'pass') await clock.advance(each.ms);
+          else if (each.type === 'login') {
+            version[0] = (version[0] ?? 0) + 100;
+            version[1] = (version[1] ?? 0) + 100;
+            await until(client.clear());
+          } else {
+            const at = `https://api.test/${each.path}`;
+            if (each.type === 'write') await until(client.fetch(at, { method: 'PUT' }));
+            else {
+              const least = version[each.path] ?? 0;
+              const value =
+                each.use === 'json'
+                  ? client.json<number>(at).then((result) => result.value)
+                  : client.fetch(at).then(async (response) => Number(await response.text()));
+              answers.push(value.then((given) => expect(given).toBeGreaterThanOrEqual(least)));
+            }
+          }
+        }
+        await until(Promise.all(answers));
+      },
+    ),
+    RUNS,
+  );
+}, 60_000);

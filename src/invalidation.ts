@@ -1,0 +1,48 @@
+import type { Dependency } from './dependency.ts';
+import { keepAlive } from './exchange.ts';
+import type { Answer } from './http/answer.ts';
+import { isWrite } from './http/cache-use.ts';
+import { callOf } from './http/call.ts';
+import type { FallbackHost } from './http-fallback.ts';
+import { type CallContext, Layer, type Next, untilAborted } from './layer.ts';
+import type { Coalesce } from './policies/coalesce.ts';
+import { isOfResource } from './shared-calls.ts';
+
+/**
+ * After a write, nobody is given what was there before it: the answers stored for its URL (RFC 9111, section 4.4), and
+ * those that were asked for while it was under way.
+ */
+export class Invalidation extends Layer {
+  readonly #dependency: Dependency;
+  readonly #host: FallbackHost;
+  readonly #coalesce: Coalesce<Answer> | undefined;
+
+  constructor(dependency: Dependency, host: FallbackHost, coalesce: Coalesce<Answer> | undefined) {
+    super();
+    this.#dependency = dependency;
+    this.#host = host;
+    this.#coalesce = coalesce;
+  }
+
+  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+    const call = callOf(context);
+    const { request, storage } = call;
+    if (!isWrite(request) || context.scope.aborted) return next(context);
+    const { answers, tell } = this.#host;
+    const place = answers && (await untilAborted(context.scope, answers.placeOf(request, storage.partition)));
+    try {
+      const answer = await next(context);
+      // One whose answer is hidden may have succeeded.
+      if (place !== undefined && (answer as Answer).response.status < 400) {
+        const forgotten = answers?.forget(place, (operation, reason) => {
+          tell(this.#dependency, { type: 'store-error', operation, reason });
+        });
+        keepAlive(call, Promise.resolve(forgotten));
+      }
+      return answer;
+    } finally {
+      // One that failed may have been done all the same.
+      this.#coalesce?.part((shared) => isOfResource(callOf(shared), request));
+    }
+  }
+}
