@@ -49,7 +49,7 @@ const systemModes: Readonly<Record<BrowserName, (path: string) => BrowserConfigO
   }),
 };
 
-const chromiumArguments = [
+export const chromiumArguments = [
   '--no-sandbox', // in a container, root has no other way
   '--disable-gpu',
   '--disable-quic',
@@ -60,7 +60,10 @@ const chromiumArguments = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
 ];
 
-const firefoxPreferences = { 'network.dns.forceResolve': '127.0.0.1', 'services.settings.server': 'data:,#x/v1' };
+export const firefoxPreferences = {
+  'network.dns.forceResolve': '127.0.0.1',
+  'services.settings.server': 'data:,#x/v1',
+};
 
 /** Vitest knows WebKit as "safari" only, and the driver knows its browser as "MiniBrowser" only. */
 function askForMiniBrowser(request: RequestInit): RequestInit {

@@ -7,7 +7,9 @@ process.on('warning', (warning) => {
   if (warning.name !== 'ExperimentalWarning') throw warning;
 });
 
-// What keeps the process alive: an unreferenced timer or socket is free to stay. Vitest's own pipes are here before a test is.
+// What keeps the process alive: an unreferenced timer or socket is free to stay. Vitest's own pipes are here before a test is;
+// that of the standard input comes with the first look at it.
+void process.stdin;
 const ours = process.getActiveResourcesInfo().filter((resource) => resource !== 'Timeout');
 
 afterAll(async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -15,17 +15,37 @@ export function webkitPort(): number {
 
 /** Picks it, once. In the environment, because Vitest loads its configuration and the set-up below as copies of this module. */
 export async function chooseWebkitPort(): Promise<void> {
-  if (process.env[variable]) return;
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address && typeof address === 'object') process.env[variable] = String(address.port);
+  process.env[variable] ??= String(await freePort());
 }
 
-/** Vitest's global set-up of the WebKit project: a virtual screen, and on it the driver. */
+/** Vitest's global set-up of the WebKit project. */
 export default async function setup(): Promise<void> {
+  await start(webkitPort());
+}
+
+export interface WebkitDriver {
+  readonly port: number;
+  end(): Promise<void>;
+}
+
+/** A driver beside that of the project. */
+export async function startWebkitDriver(): Promise<WebkitDriver> {
+  const port = await freePort();
+  const children = await start(port);
+  return {
+    port,
+    end: async () => {
+      for (const child of children) {
+        child.ref();
+        const closed = once(child, 'close');
+        if (child.kill()) await closed;
+      }
+    },
+  };
+}
+
+/** A virtual screen, and on it the driver. */
+async function start(port: number): Promise<readonly ChildProcess[]> {
   const displayNumber = 3; // the file descriptor that Xvfb is told to write it to
   const screenSize = ['-screen', '0', '1280x1024x24'];
   const screen = endWithUs(
@@ -34,13 +54,23 @@ export default async function setup(): Promise<void> {
     }),
   );
   const display = await firstLine(screen.stdio[displayNumber] as Readable);
-  endWithUs(
-    spawn(webkitDriver, [`--port=${webkitPort()}`], {
+  const driver = endWithUs(
+    spawn(webkitDriver, [`--port=${port}`], {
       stdio: 'ignore',
       env: { ...process.env, DISPLAY: `:${display}` },
     }),
   );
-  await answers(`http://127.0.0.1:${webkitPort()}/status`);
+  await answers(`http://127.0.0.1:${port}/status`);
+  return [driver, screen];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Not with Vitest's tear-down: that comes before it closes the browser. */
