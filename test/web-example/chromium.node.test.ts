@@ -69,6 +69,25 @@ test('the page burns no retries while it is offline, shows what it has, and is b
   await banner().waitFor({ state: 'hidden' });
 });
 
+test('the page can be told in its panel that it is offline, until it is told otherwise', {
+  timeout: 120_000,
+}, async () => {
+  await page.locator('#control [name=mode]').selectOption('offline');
+  await banner().getByText('you are offline').waitFor();
+  let asked = 0;
+  page.on('request', (request) => {
+    if (request.url().startsWith(`${shop.api}/products`)) asked += 1;
+  });
+  // The age is counted on, round after round, with nobody asked.
+  const note = page.locator('#products .note');
+  const before = await note.textContent();
+  await page.waitForFunction((text) => document.querySelector('#products .note')?.textContent !== text, before);
+  expect(asked).toBe(0);
+  await page.locator('#control [name=mode]').selectOption('ok');
+  await banner().waitFor({ state: 'hidden' });
+  expect(asked).toBeGreaterThan(0);
+});
+
 test('the page is left quietly, whatever is under way', { timeout: 120_000 }, async () => {
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(String(error)));

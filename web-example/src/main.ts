@@ -60,15 +60,26 @@ function takeOrders(): void {
   }
 }
 
+/** What the browser says when the network is lost, or back. */
+function pretend(isOffline: boolean): void {
+  Object.defineProperty(navigator, 'onLine', { value: !isOffline, configurable: true });
+  dispatchEvent(new Event(isOffline ? 'offline' : 'online'));
+}
+
 function takeControl(): void {
   const form = find<HTMLFormElement>('#control');
-  form.addEventListener('input', () => void set(Object.fromEntries(new FormData(form)) as Record<string, string>));
+  form.addEventListener('input', () => {
+    const settings = Object.fromEntries(new FormData(form)) as Record<string, string>;
+    const isOffline = settings['mode'] === 'offline';
+    if (isOffline === navigator.onLine) pretend(isOffline);
+    void set(isOffline ? { ...settings, mode: 'drop' } : settings);
+  });
   // As it was left, by whoever had the page open before.
   void set({});
 
   async function set(settings: Readonly<Record<string, string>>): Promise<void> {
     const { mode, latencyMs, errorShare } = await control(settings);
-    find<HTMLSelectElement>('[name=mode]', form).value = String(mode);
+    find<HTMLSelectElement>('[name=mode]', form).value = navigator.onLine ? String(mode) : 'offline';
     find<HTMLInputElement>('[name=latencyMs]', form).value = String(latencyMs);
     find<HTMLInputElement>('[name=errorShare]', form).value = String(errorShare);
     find('[name=latency]', form).textContent = `${latencyMs} ms`;
