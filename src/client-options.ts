@@ -1,4 +1,4 @@
-import { COUNT, checkFunction, checkKeys, checkNumber, SPAN_MS, show } from './checks.ts';
+import { COUNT, checkChoice, checkFunction, checkKeys, checkNumber, SPAN_MS, show } from './checks.ts';
 import type { Clock } from './clock.ts';
 import {
   type CallFallbackOptions,
@@ -8,7 +8,7 @@ import {
   resolveCallFallback,
   resolveFallback,
 } from './fallback-options.ts';
-import { DEADLINE_HEADER } from './http/deadline-header.ts';
+import { DEADLINE_HEADERS, type DeadlineFormat } from './http/deadline-header.ts';
 import { isToken } from './http/stored-response.ts';
 import { RETRYABLE_STATUS } from './model/outcome.ts';
 import {
@@ -115,10 +115,19 @@ export interface ClientOptions {
 
 /** To whom, and how, what is left of the budget is told. */
 export interface PropagateDeadlineOptions {
-  /** The header's name. Default `x-envoy-expected-rq-timeout-ms`. */
+  /** How it is told: `"ms"` (default), whole milliseconds, or `"grpc"`, as gRPC does (`1500m`, `2S`). */
+  readonly format?: DeadlineFormat;
+  /** The header's name. Default `x-envoy-expected-rq-timeout-ms`; with `"grpc"`, `grpc-timeout`. */
   readonly header?: string;
   /** Whether it is sent there. Default: everywhere. A relative URL, which only the given fetch can resolve, is not asked about. */
   readonly to?: (url: URL) => boolean;
+}
+
+/** The same, checked and complete. */
+export interface Propagation {
+  readonly header: string;
+  readonly format: DeadlineFormat;
+  readonly to: PropagateDeadlineOptions['to'];
 }
 
 /** What of the layers can differ from call to call. */
@@ -143,7 +152,7 @@ export interface ClientSettings {
   readonly breaker: BreakerOptions<HttpResult> | false;
   readonly retry: HttpRetryOptions | false;
   readonly fallback: FallbackSettings | false;
-  readonly propagateDeadline: PropagateDeadlineOptions | false;
+  readonly propagateDeadline: Propagation | false;
   readonly isolateBy: ((request: Request) => string) | undefined;
   readonly maxDependencies: number;
   readonly fetch: ClientOptions['fetch'];
@@ -256,15 +265,17 @@ function resolveHttpRetry(options: HttpRetryOptions, path = 'retry'): HttpRetryL
   };
 }
 
-function resolvePropagation(options: boolean | PropagateDeadlineOptions = false): PropagateDeadlineOptions | false {
-  if (typeof options === 'boolean') return options && {};
-  checkKeys('propagateDeadline', options, ['header', 'to']);
-  const { header = DEADLINE_HEADER } = options;
+function resolvePropagation(options: boolean | PropagateDeadlineOptions = false): Propagation | false {
+  if (options === false) return false;
+  if (options === true) return resolvePropagation({});
+  checkKeys('propagateDeadline', options, ['header', 'to', 'format']);
+  const format = checkChoice('propagateDeadline.format', options.format, ['ms', 'grpc']);
+  const { header = DEADLINE_HEADERS[format] } = options;
   if (typeof header !== 'string' || !isToken(header)) {
     throw new TypeError(`propagateDeadline.header must be the name of a header, got ${show(header)}`);
   }
   const to = checkFunction('propagateDeadline.to', options.to, undefined);
-  return to === undefined ? { header } : { header, to };
+  return { header, format, to };
 }
 
 /** Options are read when a dependency is first called; what becomes of the caller's object until then is not ours. */

@@ -1,14 +1,16 @@
-import { checkKeys, checkNumber, SPAN_MS, show } from './checks.ts';
+import { checkChoice, checkKeys, checkNumber, SPAN_MS, show } from './checks.ts';
 import type { Deadline } from './client-options.ts';
 import { type Clock, platformClock } from './clock.ts';
-import { DEADLINE_HEADER, parseDeadline } from './http/deadline-header.ts';
+import { DEADLINE_HEADERS, type DeadlineFormat, parseDeadline } from './http/deadline-header.ts';
 import { resolveTools } from './options.ts';
 
 /** The options of {@link incomingDeadline}. */
 export interface IncomingDeadlineOptions {
   /** Most milliseconds that an incoming request gets, whatever it asks for. Default `Infinity`. */
   readonly maxMs?: number;
-  /** The header that says how many are left. Default `x-envoy-expected-rq-timeout-ms`. */
+  /** How the header says it: `"ms"` (default), whole milliseconds, or `"grpc"`, as gRPC does (`1500m`, `2S`). */
+  readonly format?: DeadlineFormat;
+  /** The header that says how many are left. Default `x-envoy-expected-rq-timeout-ms`; with `"grpc"`, `grpc-timeout`. */
   readonly header?: string;
   /** The clock; by default the platform's. */
   readonly clock?: Clock;
@@ -21,12 +23,13 @@ export interface IncomingDeadlineOptions {
  * @throws TypeError or RangeError naming the option and the value.
  */
 export function incomingDeadline(request: Pick<Request, 'headers'>, options: IncomingDeadlineOptions = {}): Deadline {
-  checkKeys('incomingDeadline', options, ['maxMs', 'header', 'clock']);
-  const { header = DEADLINE_HEADER } = options;
+  checkKeys('incomingDeadline', options, ['maxMs', 'format', 'header', 'clock']);
+  const format = checkChoice('incomingDeadline.format', options.format, ['ms', 'grpc']);
+  const { header = DEADLINE_HEADERS[format] } = options;
   if (typeof header !== 'string') throw new TypeError(`incomingDeadline.header must be a string, got ${show(header)}`);
   const maxMs = checkNumber('incomingDeadline.maxMs', options.maxMs, Infinity, SPAN_MS);
   const { clock } = resolveTools({ clock: options.clock ?? platformClock });
-  const spanMs = Math.min(maxMs, parseDeadline(request.headers.get(header)) ?? Infinity);
+  const spanMs = Math.min(maxMs, parseDeadline(request.headers.get(header), format) ?? Infinity);
   const endsAt = clock.now() + spanMs;
   return {
     signal: spanMs === Infinity ? new AbortController().signal : clock.timeoutSignal(spanMs),

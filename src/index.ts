@@ -1,3 +1,4 @@
+export { type BulkheadSizeOptions, bulkheadSize } from './bulkhead-size.ts';
 export { type ClearOptions, type Client, type CloseOptions, createClient } from './client.ts';
 export type {
   CallOptions,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { parseDeadline } from '../src/http/deadline-header.ts';
+import { formatDeadline, parseDeadline } from '../src/http/deadline-header.ts';
 import { type ClientOptions, type IncomingDeadlineOptions, incomingDeadline } from '../src/index.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
 import { clientBench, errorOf, facts, url, watch } from './client/bench.ts';
@@ -31,10 +31,64 @@ test.for<[string | null, number | undefined]>([
   ['abc, 200', 200],
   [',', undefined],
 ])('parseDeadline() of %j is %j', ([header, ms]) => {
-  expect(parseDeadline(header)).toBe(ms);
+  expect(parseDeadline(header, 'ms')).toBe(ms);
+});
+
+test.for<[string | null, number | undefined]>([
+  [null, undefined],
+  ['250m', 250],
+  ['2S', 2_000],
+  ['3M', 180_000],
+  ['1H', 3_600_000],
+  ['500u', 0.5],
+  ['1000000n', 1],
+  ['0S', 0],
+  ['99999999H', 359_999_996_400_000],
+  ['100000000m', undefined],
+  ['250', undefined],
+  ['m', undefined],
+  ['-1S', undefined],
+  ['1.5S', undefined],
+  ['1s', undefined],
+  ['1 S', undefined],
+  ['2S, 500m', 500],
+])('parseDeadline() of %j, as gRPC has it, is %j', ([header, ms]) => {
+  expect(parseDeadline(header, 'grpc')).toBe(ms);
+});
+
+test.for<[number, string]>([
+  [1_500, '1500m'],
+  [1_500.9, '1500m'],
+  [0, '0m'],
+  [-5, '0m'],
+  [99_999_999, '99999999m'],
+  [100_000_000, '100000S'],
+  [100_000_999, '100000S'],
+  [100_000_000_000, '1666666M'],
+  [10_000_000_000_000, '2777777H'],
+  [Number.MAX_SAFE_INTEGER, '99999999H'],
+])('formatDeadline() of %d ms, as gRPC has it, is %s', ([ms, text]) => {
+  expect(formatDeadline(ms, 'grpc')).toBe(text);
 });
 
 // In.
+
+test('incomingDeadline() and propagateDeadline speak the language of gRPC, if told so', async () => {
+  const clock = new FakeClock();
+  const request = new Request('https://edge.test/', { headers: { 'grpc-timeout': '2S', [name]: '10' } });
+  const deadline = incomingDeadline(request, { clock, format: 'grpc' });
+  expect(deadline.remainingMs()).toBe(2_000);
+  const { client, upstream } = clientBench([200], { clock, propagateDeadline: { format: 'grpc' } });
+  await clock.advance(500);
+  await client.fetch(url, { deadline });
+  expect(upstream.requests[0]?.headers.get('grpc-timeout')).toBe('1500m');
+  expect(upstream.requests[0]?.headers.has(name)).toBe(false);
+  const named = incomingDeadline(request, { clock, format: 'grpc', header: name });
+  expect(named.remainingMs()).toBe(Infinity);
+  expect(() => incomingDeadline(request, { format: 's' as 'ms' })).toThrow(
+    'incomingDeadline.format must be "ms" or "grpc", got "s"',
+  );
+});
 
 function incoming(header: string | undefined, options: IncomingDeadlineOptions = {}) {
   const clock = new FakeClock({ now: 5_000 });
@@ -78,7 +132,7 @@ test.for<[object, string]>([
   [{ maxMs: 0 }, 'incomingDeadline.maxMs must be a number above 0 or Infinity, got 0'],
   [{ maxMs: '5' }, 'incomingDeadline.maxMs must be a number above 0 or Infinity, got "5"'],
   [{ header: 5 }, 'incomingDeadline.header must be a string, got 5'],
-  [{ max: 5 }, 'incomingDeadline.max is not an option; there are maxMs, header, clock'],
+  [{ max: 5 }, 'incomingDeadline.max is not an option; there are maxMs, format, header, clock'],
 ])('incomingDeadline() throws for %j', ([options, message]) => {
   expect(() => incomingDeadline(new Request('https://edge.test/'), options)).toThrow(message);
 });
@@ -136,7 +190,8 @@ test.for<[unknown, string]>([
   [{ header: '' }, 'propagateDeadline.header must be the name of a header, got ""'],
   [{ header: 'a b' }, 'propagateDeadline.header must be the name of a header, got "a b"'],
   [{ to: 'https://a.test' }, 'propagateDeadline.to must be a function, got "https://a.test"'],
-  [{ from: true }, 'propagateDeadline.from is not an option; there are header, to'],
+  [{ format: 'grpc-timeout' }, 'propagateDeadline.format must be "ms" or "grpc", got "grpc-timeout"'],
+  [{ from: true }, 'propagateDeadline.from is not an option; there are header, to, format'],
 ])('createClient() throws for propagateDeadline of %j', ([propagateDeadline, message]) => {
   const options = { propagateDeadline } as unknown as ClientOptions;
   expect(() => clientBench([200], options)).toThrow(new TypeError(message));

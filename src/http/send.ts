@@ -5,7 +5,7 @@ import { Answer, readJson } from './answer.ts';
 import type { BodyLeases } from './body.ts';
 import { cancelBody, readBytes } from './bytes.ts';
 import { type BodyReading, type Call, callOf } from './call.ts';
-import { DEADLINE_HEADER, formatDeadline } from './deadline-header.ts';
+import { formatDeadline } from './deadline-header.ts';
 import { attemptInit } from './request.ts';
 
 /** One trip to the network: the innermost operation. */
@@ -41,9 +41,9 @@ function headersFor(
   { propagateDeadline, tools: { clock } }: ClientSettings,
 ): Call['headers'] {
   if (propagateDeadline === false || deadlineAt === Infinity) return headers;
-  const { header = DEADLINE_HEADER, to } = propagateDeadline;
+  const { header, format, to } = propagateDeadline;
   if (to !== undefined && (url === undefined || !checkYesNo('propagateDeadline.to', to(url)))) return headers;
-  return { ...headers, [header]: formatDeadline(deadlineAt - clock.now()) };
+  return { ...headers, [header]: formatDeadline(deadlineAt - clock.now(), format) };
 }
 
 async function readAnswer(response: Response, method: string, reads: BodyReading): Promise<Answer> {
