@@ -6,6 +6,7 @@ export default defineConfig({
     index: 'src/index.ts',
     'adapters/cloudflare': 'src/adapters/cloudflare.ts',
     'adapters/ky': 'src/adapters/ky.ts',
+    'health/index': 'src/health/index.ts',
     'stores/idb': 'src/stores/idb.ts',
     'testing/index': 'src/testing/index.ts',
   },

@@ -4,6 +4,7 @@ import process from 'node:process';
 import test from 'node:test';
 import ky from 'ky';
 import { createClient, degradation, HttpError, memoryStore } from 'steadfetch';
+import { createHealth, dependsOn } from 'steadfetch/health';
 import { idbStore } from 'steadfetch/idb';
 import { extendKy } from 'steadfetch/ky';
 import { FakeClock, scriptedFetch } from 'steadfetch/testing';
@@ -118,4 +119,16 @@ test('idbStore() fails no call where there is no IndexedDB, and says so', async 
   client.subscribe((event) => event.type === 'store-error' && operations.push(event.operation));
   assert.deepEqual((await client.json(urlOf('ok'))).value, { ok: true });
   assert.equal(operations[0], 'get');
+});
+
+test('createHealth answers probes by the state of a client', async () => {
+  const client = createClient({ retry: false, breaker: { failureThreshold: 1 } });
+  const health = createHealth({ readiness: { users: dependsOn(client) } });
+  const ready = async () => (await health.handler(new Request('https://service.test/readyz'))).status;
+  assert.equal(await ready(), 200);
+  await client.fetch(urlOf('503'));
+  const draining = createHealth();
+  draining.draining = true;
+  assert.equal((await draining.handler(new Request('https://service.test/readyz'))).status, 503);
+  assert.equal(await health.handler(new Request('https://service.test/users')), undefined);
 });
