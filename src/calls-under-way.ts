@@ -21,7 +21,7 @@ export class CallsUnderWay {
   enter(scope: Scope, dependency: Dependency, deadlineAt: number, now: number): void {
     this.#calls.set(scope, dependency);
     dependency.active += 1;
-    this.#unanswered.add(scope, deadlineAt);
+    this.#unanswered.add(scope, { deadlineAt });
     for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now)) {
       this.leave(lost);
     }

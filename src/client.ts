@@ -100,7 +100,9 @@ export function createClient(options?: ClientOptions): Client {
   const underWay = new CallsUnderWay(clock);
   const fallbackHost = hostOf();
   const { coalesce: coalesces, maxBodyBytes } = fallbackHost.settings;
-  const coalesce = coalesces ? new Coalesce(sharedCalls(maxBodyBytes, clock), clock) : undefined;
+  const coalesce = coalesces
+    ? new Coalesce(sharedCalls(maxBodyBytes, clock, settings.propagateDeadline !== false), clock)
+    : undefined;
   let closing: Promise<void> | undefined;
 
   /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
@@ -157,8 +159,9 @@ export function createClient(options?: ClientOptions): Client {
         if (events.active) events.emit({ ...event, dependency: dependency.key, at: clock.epochNow() });
       },
       discard: (answer) => leases.discard(answer),
-      behind: async ({ request, limits }, dependency, work) => {
+      behind: async ({ request, limits, owner, era }, dependency, work) => {
         const call = new Call({ ...request, signal: undefined }, limits, ofFallback.maxBodyBytes);
+        Object.assign(call, { owner, era });
         const scope = new Scope();
         const now = clock.now();
         if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
@@ -180,13 +183,14 @@ export function createClient(options?: ClientOptions): Client {
     signal?.throwIfAborted();
 
     const call = new Call(request, limits, reads, init);
+    call.era = fallbackHost.answers?.era ?? 0;
     const scope = new Scope();
     const now = clock.now();
     const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency, clock);
     if (signal !== undefined) call.finally(follow(signal, () => scope.abort(signal.reason)));
     if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
 
-    const context = new CallContext(scope, { call, lease: leases.hold }, 1, deadlineAt);
+    const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt });
     let answer: Answer | undefined;
     underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
     try {
@@ -226,8 +230,10 @@ export function createClient(options?: ClientOptions): Client {
       throw new TypeError(`clear.partition must be a string, got ${show(partition)}`);
     }
     // Whoever comes from now on must not be given what was asked for by whoever has left.
-    coalesce?.part();
+    const part = (): void => coalesce?.part();
+    part();
     await fallbackHost.answers?.clear(partition);
+    part();
   }
 
   async function close(options: CloseOptions = {}): Promise<void> {

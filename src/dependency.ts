@@ -1,5 +1,6 @@
 import type { ClientSettings, HttpResult } from './client-options.ts';
 import type { Emitter, SteadEvent } from './events.ts';
+import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
 import { callOf } from './http/call.ts';
 import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
@@ -83,7 +84,8 @@ export class Dependency {
 
 /** Until the body handed out has ended. What `json` did not read (an answer that is not 2xx) is no longer its call. */
 function holdFor<T>(value: T, release: () => void, context: CallContext): T {
-  if (callOf(context).reads === 'none') return withBodyEnd(value, release, context.caller.lease);
+  const isRead = (value as Answer).bytes !== undefined;
+  if (callOf(context).reads === 'none' && !isRead) return withBodyEnd(value, release, context.caller.lease);
   release();
   return value;
 }

@@ -9,7 +9,7 @@ import { confirmed, isStorable, toStored, validatorsOf } from './http/stored-res
 import { isWebKit } from './http/webkit.ts';
 import type { CallContext, Next } from './layer.ts';
 import { outcomeOfStatus } from './model/outcome.ts';
-import type { Kept, Place, StoredAnswers, Writing } from './stored-answers.ts';
+import type { Kept, StoredAnswers, Writing } from './stored-answers.ts';
 import type { StoredResponse } from './stores/store.ts';
 
 /** What the network has to say of a stored answer. */
@@ -26,20 +26,12 @@ export interface Exchanged {
 export class Exchange {
   readonly writing: Writing;
   readonly #answers: StoredAnswers;
-  readonly #place: Place;
   readonly #rules: FallbackRules;
   readonly #onStoreError: StoreErrorListener;
 
-  constructor(
-    answers: StoredAnswers,
-    place: Place,
-    deadlineAt: number,
-    rules: FallbackRules,
-    onStoreError: StoreErrorListener,
-  ) {
-    this.writing = answers.open(place, deadlineAt);
+  constructor(writing: Writing, answers: StoredAnswers, rules: FallbackRules, onStoreError: StoreErrorListener) {
+    this.writing = writing;
     this.#answers = answers;
-    this.#place = place;
     this.#rules = rules;
     this.#onStoreError = onStoreError;
   }
@@ -52,7 +44,7 @@ export class Exchange {
     const answer = await next(context);
     const { response } = answer;
     const { status } = response;
-    const reception = await this.#answers.receive(this.#place, response, call.sentAt, this.#rules);
+    const reception = await this.#answers.receive(this.writing.place, response, call.sentAt, this.#rules);
     this.writing.serves = reception.serves;
     if (status === 304 && kept !== undefined && validators !== undefined) {
       // It confirmed something else than what we have.
@@ -105,8 +97,9 @@ export class Exchange {
     { reads, request }: Call,
   ): Promise<Uint8Array<ArrayBuffer> | null | undefined> {
     const { maxBodyBytes: maxBytes } = this.#answers;
+    if (bytes !== undefined) return bytes.byteLength <= maxBytes ? bytes : undefined;
     if (request.method === 'HEAD' || response.body === null || response.status === 204) return null;
-    if (reads !== 'none') return bytes !== undefined && bytes.byteLength <= maxBytes ? bytes : undefined;
+    if (reads !== 'none') return undefined;
     // One that is known to be too long, or not to end, is not even copied.
     const { headers } = response;
     if (Number(headers.get('content-length')) > maxBytes || isEndless(headers)) return undefined;

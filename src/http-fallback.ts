@@ -27,7 +27,7 @@ import { Deadline } from './policies/deadline.ts';
 import { fallBack } from './policies/fallback.ts';
 import { type Refreshes, refreshId } from './refreshes.ts';
 import { reasonOf } from './result.ts';
-import type { Kept, Place, StoredAnswers } from './stored-answers.ts';
+import { type Kept, ownerOf, type Place, type StoredAnswers } from './stored-answers.ts';
 
 /** An event without what all of them have in common. */
 type Facts<E> = E extends SteadEvent ? Omit<E, 'dependency' | 'at'> : never;
@@ -89,11 +89,12 @@ export class HttpFallback extends Layer {
   async #answer(next: Next<Answer>, context: CallContext): Promise<Answer> {
     const call = callOf(context);
     const { request, storage } = call;
-    const { answers } = this.#host;
+    const { answers, settings } = this.#host;
     if (!isRead(request)) return next(context);
+    call.owner = ownerOf(request, storage.partition, settings.partition);
     const use = cacheUseOf(request);
     const concerns = answers !== undefined && use !== undefined;
-    const place = concerns ? await untilAborted(context.scope, answers.placeOf(request, storage.partition)) : undefined;
+    const place = concerns ? await untilAborted(context.scope, answers.placeOf(request, call.owner)) : undefined;
     if (!concerns || place === undefined) return this.#orDefault(next, context);
     const question: Question = { call, follows: use.follows, place, answers, next };
     const kept = await untilAborted(context.scope, this.#find(question, BEING_STORED_MS, 'serving'));
@@ -238,7 +239,7 @@ export class HttpFallback extends Layer {
 
   #exchange({ call, place, answers }: Question): Exchange {
     const deadlineAt = this.#host.tools.clock.now() + call.limits.deadlineMs;
-    return new Exchange(answers, place, deadlineAt, this.#rules, this.#onStoreError);
+    return new Exchange(answers.open(place, deadlineAt, call.era), answers, this.#rules, this.#onStoreError);
   }
 
   readonly #onStoreError: StoreErrorListener = (operation, reason) => {

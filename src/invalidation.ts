@@ -7,6 +7,7 @@ import type { FallbackHost } from './http-fallback.ts';
 import { type CallContext, Layer, type Next, untilAborted } from './layer.ts';
 import type { Coalesce } from './policies/coalesce.ts';
 import { isOfResource } from './shared-calls.ts';
+import { ownerOf, PUBLIC } from './stored-answers.ts';
 
 /**
  * After a write, nobody is given what was there before it: the answers stored for its URL (RFC 9111, section 4.4), and
@@ -28,8 +29,10 @@ export class Invalidation extends Layer {
     const call = callOf(context);
     const { request, storage } = call;
     if (!isWrite(request) || context.scope.aborted) return next(context);
-    const { answers, tell } = this.#host;
-    const place = answers && (await untilAborted(context.scope, answers.placeOf(request, storage.partition)));
+    const { answers, settings, tell } = this.#host;
+    // Whoever writes: what is everybody's is outdated.
+    const owner = ownerOf(request, storage.partition, settings.partition) ?? PUBLIC;
+    const place = answers && (await untilAborted(context.scope, answers.placeOf(request, owner)));
     try {
       const answer = await next(context);
       // One whose answer is hidden may have succeeded.

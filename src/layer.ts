@@ -12,13 +12,19 @@ export interface Caller {
   readonly lease?: (value: unknown, close: () => void) => boolean;
 }
 
+/** When something has to be over, on the monotonic clock; `Infinity` without a deadline. */
+export interface TimeLimit {
+  readonly deadlineAt: number;
+}
+
+const NO_LIMIT: TimeLimit = { deadlineAt: Infinity };
+
 /** The context as layers hand it on: the operation sees `signal` and `attempt` of it. */
 export class CallContext implements Context {
   readonly scope: Scope;
   readonly caller: Caller;
   readonly attempt: number;
-  /** When the call has to be over, on the monotonic clock; `Infinity` without a deadline. */
-  readonly deadlineAt: number;
+  readonly limit: TimeLimit;
   /** Told of work that goes on though nobody waits for it any more. */
   readonly onAbandon: ((work: Promise<unknown>) => void) | undefined;
 
@@ -26,13 +32,13 @@ export class CallContext implements Context {
     scope: Scope,
     caller: Caller = {},
     attempt = 1,
-    deadlineAt: number = Infinity,
+    limit: TimeLimit = NO_LIMIT,
     onAbandon?: (work: Promise<unknown>) => void,
   ) {
     this.scope = scope;
     this.caller = caller;
     this.attempt = attempt;
-    this.deadlineAt = deadlineAt;
+    this.limit = limit;
     this.onAbandon = onAbandon;
   }
 
@@ -40,19 +46,24 @@ export class CallContext implements Context {
     return this.scope.signal;
   }
 
-  within(scope: Scope, deadlineAt: number = this.deadlineAt): CallContext {
-    return new CallContext(scope, this.caller, this.attempt, deadlineAt, this.onAbandon);
+  /** When the call has to be over: those who share a call may have put it off. */
+  get deadlineAt(): number {
+    return this.limit.deadlineAt;
+  }
+
+  within(scope: Scope, limit: TimeLimit = this.limit): CallContext {
+    return new CallContext(scope, this.caller, this.attempt, limit, this.onAbandon);
   }
 
   /** The context of another attempt. Each has a scope of its own; the first may use that of the call. */
   forAttempt(attempt: number): CallContext {
     if (attempt === 1 && this.attempt === 1) return this;
     const scope = attempt === 1 ? this.scope : new Scope(this.scope);
-    return new CallContext(scope, this.caller, attempt, this.deadlineAt, this.onAbandon);
+    return new CallContext(scope, this.caller, attempt, this.limit, this.onAbandon);
   }
 
   watching(onAbandon: (work: Promise<unknown>) => void): CallContext {
-    return new CallContext(this.scope, this.caller, this.attempt, this.deadlineAt, onAbandon);
+    return new CallContext(this.scope, this.caller, this.attempt, this.limit, onAbandon);
   }
 
   /** Calls `close` now that the work is done, or, if its result is still streaming, when that has ended. */

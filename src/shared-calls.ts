@@ -9,15 +9,18 @@ import type { CoalesceHooks } from './policies/coalesce.ts';
 import { readAhead } from './shared-body.ts';
 
 /** How identical GETs share one call: who shares with whom, and what each of them is given. */
-export function sharedCalls(maxBodyBytes: number, clock: Clock): CoalesceHooks<Answer> {
+export function sharedCalls(maxBytes: number, clock: Clock, propagates: boolean): CoalesceHooks<Answer> {
   return {
-    keyOf: (context) => identityOf(callOf(context)),
-    sharedContext(first, scope, callers) {
-      const { request, limits, reads, headers } = callOf(first);
+    keyOf(context) {
+      const call = callOf(context);
+      // The next hop would be told the deadline of one of them.
+      return propagates && call.storage.deadline !== undefined ? undefined : identityOf(call);
+    },
+    sharedContext(first, scope, limit, callers) {
+      const { request, limits, reads, headers, owner, era } = callOf(first);
       const call = new Call({ ...request, signal: undefined }, limits, reads);
-      call.headers = headers;
-      call.callers = callers;
-      return new CallContext(scope, { ...first.caller, call }, 1, first.deadlineAt);
+      Object.assign(call, { headers, owner, era, callers });
+      return new CallContext(scope, { ...first.caller, call }, 1, limit);
     },
     report(shared, own, leads) {
       const { outcome, status, failure, sentAt, attempts, answer } = callOf(shared);
@@ -27,35 +30,45 @@ export function sharedCalls(maxBodyBytes: number, clock: Clock): CoalesceHooks<A
       call.attempts += attempts;
       call.answer = answer;
     },
-    // A good one has been read by then, if it could be: see SharedBody.
-    gather: async (answer) => (answer.response.ok ? answer : readAhead(answer, maxBodyBytes, clock)),
+    // A good one has been read by then, if it could be: see SharedBody. Of others, the status counts more than the body.
+    gather: async (answer, { scope }) =>
+      answer.response.ok ? answer : readAhead(answer, scope, { maxBytes, clock, mayFail: false }),
     makerOf({ response, value, bytes }) {
-      if (bytes !== undefined && value !== undefined) return () => new Answer(response, parseJson(bytes), bytes);
-      if (bytes === undefined && response.body !== null) return undefined;
-      return () => new Answer(copyOf(response, bytes ?? null));
+      const { body, headers, type } = response;
+      // What is for one only: a session, a body that is not known, and what can't be copied.
+      if (headers.has('set-cookie') || type.startsWith('opaque')) return undefined;
+      if (bytes === undefined && body !== null) return undefined;
+      const copy = (content: typeof bytes | null = null): Response => copyOf(response, content, new Headers(headers));
+      if (bytes === undefined || value === undefined) return () => new Answer(copy(bytes), undefined, bytes);
+      return () => new Answer(copy(), parseJson(bytes), bytes);
     },
     keepAlive: (first, work) => keepAlive(callOf(first), work),
   };
 }
 
 /** What makes two calls the same; `undefined` if this one is like no other. */
-function identityOf({ request, reads, headers, storage }: Call): string | undefined {
+function identityOf({ request, reads, headers, owner, era }: Call): string | undefined {
   const { method, init } = request;
-  if (method !== 'GET') return undefined;
+  if (method !== 'GET' || owner === undefined) return undefined;
   const { headers: _headers, method: _method, ...rest } = init;
-  if (Object.values(rest).some((value) => typeof value === 'object' && value !== null)) return undefined;
+  if (Object.values(rest).some((value) => value !== null && !PLAIN.includes(typeof value))) return undefined;
   const made = requestOf(request);
+  // On Workers, a request may say more of how it is to be sent, which can't be compared.
+  if (made !== undefined && Reflect.get(made, 'cf') !== undefined) return undefined;
   const { mode, credentials, cache, redirect, referrer, referrerPolicy, integrity, keepalive } = made ?? {};
   return JSON.stringify([
     addressOf(request),
     reads,
     [...(headersOf(request) ?? [])],
     headers,
-    storage.partition,
+    owner,
+    era,
     rest,
     made !== undefined && [mode, credentials, cache, redirect, referrer, referrerPolicy, integrity, keepalive],
   ]);
 }
+
+const PLAIN = ['string', 'number', 'boolean', 'undefined'];
 
 /** Whether a call is for what the request is for. */
 export function isOfResource({ request }: Call, written: PreparedRequest): boolean {

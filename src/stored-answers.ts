@@ -9,7 +9,7 @@ import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './h
 import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
 import { Lru } from './model/lru.ts';
 import { Unanswered } from './model/unanswered.ts';
-import type { StoredResponse, StoreEntry } from './stores/store.ts';
+import type { Partition, StoredResponse, StoreEntry } from './stores/store.ts';
 
 /** Where the answers to a request are kept. */
 export interface Place {
@@ -68,6 +68,7 @@ export class StoredAnswers {
   /** The last store operation under a key that reads and then writes: the next one waits for it. */
   readonly #updates = new Map<string, Promise<void>>();
   readonly #unanswered = new Unanswered<Writing>();
+  #era = 0;
   /** When a resource was written: what another partition holds of it is older. */
   readonly #writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
 
@@ -81,10 +82,11 @@ export class StoredAnswers {
     return this.#settings.maxBodyBytes;
   }
 
-  /** Where the answers to a request are kept; `undefined` if it can't be told whose they are. */
-  async placeOf(request: PreparedRequest, partition: string | undefined): Promise<Place | undefined> {
+  /** Where the answers to a request are kept that are somebody's, by name; `undefined` if it can't be told. */
+  async placeOf(request: PreparedRequest, name: string | undefined): Promise<Place | undefined> {
+    if (name === undefined) return undefined;
     const requestHeaders = headersOf(request);
-    const owner = await this.#ownerOf(request, partition, requestHeaders);
+    const owner = await this.#ownerOf(name, requestHeaders);
     if (owner === undefined) return undefined;
     const resource = await this.#resourceOf(request);
     if (resource === undefined) return undefined;
@@ -106,14 +108,25 @@ export class StoredAnswers {
     }
   }
 
-  /** Opens the way for an answer that is going to be asked for, and to be there by `deadlineAt`. Must be closed. */
-  open(place: Place, deadlineAt: number): Writing {
+  /** How often something has been forgotten: what a call began with is not kept if it has been since. */
+  get era(): number {
+    return this.#era;
+  }
+
+  /**
+   * Opens the way for an answer that is going to be asked for, and to be there by `deadlineAt`, by a call that began in
+   * that era. Must be closed.
+   */
+  open(place: Place, deadlineAt: number, era: number): Writing {
     const writing = new Writing(place);
+    writing.outdated = era !== this.#era;
     const now = this.#clock.now();
     for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now)) {
+      // Nobody hears of it any more: if it comes after all, it may be too late.
+      lost.outdated = true;
       this.close(lost);
     }
-    this.#unanswered.add(writing, Math.min(deadlineAt, now + LONGEST_MS));
+    this.#unanswered.add(writing, { deadlineAt: Math.min(deadlineAt, now + LONGEST_MS) });
     const others = this.#writings.get(place.resource);
     if (others === undefined) this.#writings.set(place.resource, new Set([writing]));
     else others.add(writing);
@@ -169,8 +182,11 @@ export class StoredAnswers {
       if (writing.outdated) return;
       const expiresAt = stored.receivedAt - stored.initialAgeMs + Math.min(usefulMs, LONGEST_LIFE_MS);
       const variants = [stored, ...others].slice(0, MAX_VARIANTS);
-      await this.#store.set(key, { key, variants, expiresAt }, onError, () => writing.outdated);
-      if (writing.outdated) return;
+      const era = this.#era;
+      // It may arrive when nobody waits for it any more, nor tells it that it is outdated.
+      const isOutdated = (): boolean => writing.outdated || era !== this.#era;
+      await this.#store.set(key, { key, variants, expiresAt }, onError, isOutdated);
+      if (isOutdated()) return;
       const { resource } = writing.place;
       // It was asked for after the last write: if it is not dated so, no time has passed, or the wall clock was set back.
       if (stored.receivedAt <= this.#writtenAtOf(resource)) this.#writtenAt.set(resource, stored.receivedAt - 1);
@@ -206,13 +222,20 @@ export class StoredAnswers {
   /** Forgets one partition, or everything. @throws what the store throws. */
   async clear(partition: string | undefined): Promise<void> {
     const owner = partition === undefined ? undefined : encodeURIComponent(partition);
-    for (const writings of this.#writings.values()) {
-      for (const writing of writings) writing.outdated ||= owner === undefined || writing.place.partition === owner;
-    }
+    this.#outdateAll(owner);
     // What is being stored would be back after it; what hangs is deleted when it arrives.
     const underWay = [...this.#updates.values()];
     if (underWay.length > 0) await this.#within(this.#settings.storeTimeoutMs, Promise.all(underWay));
     await this.#store.clear(owner);
+    // What was asked for while it was being cleared may be from before.
+    this.#outdateAll(owner);
+  }
+
+  #outdateAll(owner: string | undefined): void {
+    this.#era += 1;
+    for (const writings of this.#writings.values()) {
+      for (const writing of writings) writing.outdated ||= owner === undefined || writing.place.partition === owner;
+    }
   }
 
   #writtenAtOf(resource: string): number {
@@ -230,14 +253,8 @@ export class StoredAnswers {
     }
   }
 
-  async #ownerOf(
-    request: PreparedRequest,
-    given: string | undefined,
-    headers: Headers | undefined,
-  ): Promise<string | undefined> {
-    const { partition } = this.#settings;
-    const named = given ?? (typeof partition === 'function' ? nameFrom(partition, request) : PUBLIC);
-    if (named !== PUBLIC) return named === undefined ? undefined : encodeURIComponent(named);
+  async #ownerOf(name: string, headers: Headers | undefined): Promise<string | undefined> {
+    if (name !== PUBLIC) return encodeURIComponent(name);
     const credentials = credentialsIn(headers);
     if (credentials === undefined) return PUBLIC;
     const print = await this.#fingerprints.of(credentials);
@@ -314,7 +331,17 @@ export class StoredAnswers {
   }
 }
 
-const PUBLIC = 'public';
+/** The name of everybody's partition. */
+export const PUBLIC = 'public';
+
+/** Whose data the answer to a request is, by name: the call's word, or the client's; `undefined` if nobody can tell. */
+export function ownerOf(
+  request: PreparedRequest,
+  given: string | undefined,
+  partition: Partition | undefined,
+): string | undefined {
+  return given ?? (typeof partition === 'function' ? nameFrom(partition, request) : PUBLIC);
+}
 
 function keyOf(owner: string, method: string, resource: string): string {
   return `${owner} ${method} ${resource}`;

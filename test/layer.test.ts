@@ -274,7 +274,7 @@ test('raced() leaves no unhandled rejection, when the operation fails after the 
 // What layers hand on.
 
 test('CallContext.forAttempt() is the context itself for the first attempt, and one of its own for each other', () => {
-  const context = new CallContext(new Scope(), { call: 'mine' }, 1, 5_000, () => {});
+  const context = new CallContext(new Scope(), { call: 'mine' }, 1, { deadlineAt: 5_000 }, () => {});
   expect(context.forAttempt(1)).toBe(context);
   const [second, third] = [context.forAttempt(2), context.forAttempt(3)];
   expect([second.attempt, third.attempt]).toEqual([2, 3]);
@@ -294,15 +294,15 @@ test('CallContext.forAttempt() counts afresh inside an attempt of somebody else'
 
 test('CallContext.within() changes the scope, and the deadline where one is given', () => {
   const onAbandon = (): void => {};
-  const context = new CallContext(new Scope(), { call: 'mine' }, 2, 5_000, onAbandon);
+  const context = new CallContext(new Scope(), { call: 'mine' }, 2, { deadlineAt: 5_000 }, onAbandon);
   const scope = new Scope(context.scope);
   const kept = { scope, attempt: 2, caller: context.caller, onAbandon };
   expect(context.within(scope)).toMatchObject({ ...kept, deadlineAt: 5_000 });
-  expect(context.within(scope, 1_000)).toMatchObject({ ...kept, deadlineAt: 1_000 });
+  expect(context.within(scope, { deadlineAt: 1_000 })).toMatchObject({ ...kept, deadlineAt: 1_000 });
 });
 
 test('CallContext.watching() changes who is told of abandoned work, and nothing else', () => {
-  const context = new CallContext(new Scope(), { call: 'mine' }, 2, 5_000);
+  const context = new CallContext(new Scope(), { call: 'mine' }, 2, { deadlineAt: 5_000 });
   const onAbandon = (): void => {};
   const { scope, caller, attempt, deadlineAt } = context;
   expect(context.watching(onAbandon)).toMatchObject({ scope, caller, attempt, deadlineAt, onAbandon });

@@ -107,16 +107,26 @@ export function relayed(
 }
 
 /** A Response like it, with another body. */
-export function copyOf(response: Response, body: ReadableStream | Uint8Array<ArrayBuffer> | null): Response {
-  const { status, statusText, headers, url, redirected, type } = response;
+export function copyOf(
+  response: Response,
+  body: ReadableStream | Uint8Array<ArrayBuffer> | null,
+  headers: Headers = response.headers,
+): Response {
+  const { status, statusText, url, redirected, type, ok } = response;
   // What a constructed Response lacks is carried over; the headers too, for it may not take Set-Cookie.
-  return withFacts(new Response(body, { status, statusText, headers }), { headers, url, redirected, type });
+  const facts = { headers, url, redirected, type };
+  try {
+    return withFacts(new Response(body, { status, statusText, headers }), facts);
+  } catch {
+    // Some answer 999, or with words that are no Latin-1: fetch hands that out, and takes it back from nobody.
+    return withFacts(new Response(body), { ...facts, status, statusText, ok });
+  }
 }
 
 /** Tells of a Response what only fetch can set. A clone of it tells no more than the platform knows. */
 export function withFacts(
   response: Response,
-  facts: Partial<Pick<Response, 'headers' | 'url' | 'redirected' | 'type'>>,
+  facts: Partial<Pick<Response, 'headers' | 'url' | 'redirected' | 'type' | 'status' | 'statusText' | 'ok'>>,
 ): Response {
   for (const [name, value] of Object.entries(facts)) Object.defineProperty(response, name, { value });
   return response;

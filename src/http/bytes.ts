@@ -43,12 +43,11 @@ export async function readBytes(response: Response, maxBytes: number): Promise<U
     }
     chunks.push(read.value);
   }
-  return whole(chunks, length, response);
+  if (isCut(length, response)) throw new TypeError('The body broke off');
+  return joined(chunks, length);
 }
 
-/** @throws TypeError if the body ended before its length. */
-export function whole(chunks: readonly Uint8Array[], length: number, response: Response): Uint8Array<ArrayBuffer> {
-  if (isCut(length, response)) throw new TypeError('The body broke off');
+export function joined(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   let offset = 0;
   for (const chunk of chunks) {

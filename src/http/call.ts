@@ -9,7 +9,7 @@ import type { PreparedRequest } from './request.ts';
 export type BodyReading = 'none' | 'json' | number;
 
 /** What a call says of stored answers. */
-export type CallStorage = Pick<CallOptions, 'partition' | 'waitUntil'>;
+export type CallStorage = Pick<CallOptions, 'partition' | 'waitUntil' | 'deadline'>;
 
 const ALONE = (): number => 1;
 
@@ -19,6 +19,10 @@ export class Call {
   readonly limits: CallLimits;
   readonly reads: BodyReading;
   readonly storage: CallStorage;
+  /** Whose data its answer is, by name; `undefined` if nobody can tell. */
+  owner: string | undefined;
+  /** How often everything had been forgotten when it began. */
+  era = 0;
   /** Headers that are sent beside the caller's. */
   headers: Readonly<Record<string, string>> | undefined;
   /** When the last attempt was sent, in ms since the Unix epoch. */

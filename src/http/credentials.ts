@@ -5,7 +5,7 @@ import { Lru } from '../model/lru.ts';
 // another.
 const HARMLESS = new Set(
   (
-    'baggage b3 cache-control date device-memory dnt downlink dpr ect host idempotency-key keep-alive origin pragma prefer ' +
+    'baggage b3 cache-control date device-memory dnt downlink dpr ect idempotency-key keep-alive origin pragma prefer ' +
     'priority purpose range referer rtt save-data sentry-trace te traceparent tracestate uber-trace-id user-agent via ' +
     'viewport-width width x-amzn-trace-id x-cloud-trace-context x-correlation-id x-envoy-expected-rq-timeout-ms ' +
     'x-request-id x-requested-with x-trace-id'

@@ -1,6 +1,6 @@
 import type { Cancel } from '../clock.ts';
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
-import { type CallContext, Layer, type Next } from '../layer.ts';
+import { type CallContext, Layer, type Next, type TimeLimit } from '../layer.ts';
 import { joinQueue, leaveQueue, noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
 import { Unanswered } from '../model/unanswered.ts';
 import {
@@ -22,7 +22,7 @@ export interface BulkheadHooks {
 
 /** What a call holds while it runs. */
 interface Slot {
-  readonly deadlineAt: number;
+  readonly limit: TimeLimit;
   /** The call itself, and what it has abandoned; 0 once the slot is given back. */
   holders: number;
 }
@@ -81,12 +81,14 @@ export class Bulkhead extends Layer {
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
     if (this.#closed) throw new ClosedError({ dependency: this.#tools.name });
     if (context.scope.aborted) throw context.scope.reason;
-    const slot: Slot = { deadlineAt: context.deadlineAt, holders: 1 };
-    if (this.#take()) this.#unanswered.add(slot, slot.deadlineAt);
+    const slot: Slot = { limit: context.limit, holders: 1 };
+    if (this.#take()) this.#unanswered.add(slot, slot.limit);
     else await this.#waitForSlot(slot, context);
     // The slot goes back when the call has settled, and whatever it has abandoned has settled too.
     const letGo = (): void => this.#letGo(slot);
     const watched = context.watching((work) => {
+      // What is lost, and found again, does not take back what was given back for it.
+      if (slot.holders === 0) return;
       slot.holders += 1;
       work.then(letGo, letGo);
       context.onAbandon?.(work);
@@ -167,7 +169,7 @@ export class Bulkhead extends Layer {
     if (slot.holders > 0) return;
     const waiter = passOn(this.#permits);
     if (waiter !== undefined) {
-      this.#unanswered.add(waiter.slot, waiter.slot.deadlineAt);
+      this.#unanswered.add(waiter.slot, waiter.slot.limit);
       waiter.grant();
     } else if (this.#permits.running === 0) for (const done of this.#idle.splice(0)) done();
   }

@@ -1,15 +1,18 @@
 import { Scope } from '../abort.ts';
 import type { Clock } from '../clock.ts';
-import { type CallContext, Layer, type Next } from '../layer.ts';
+import { type CallContext, Layer, type Next, type TimeLimit } from '../layer.ts';
 
 /** How calls share one piece of work. */
 export interface CoalesceHooks<V> {
   /** Calls of the same key share; `undefined`: this one shares with none. */
   keyOf(context: CallContext): string | undefined;
-  /** The context of the work, for whoever of its callers comes first; `callers` tells how many wait for it. */
-  sharedContext(first: CallContext, scope: Scope, callers: () => number): CallContext;
+  /**
+   * The context of the work, for whoever of its callers comes first; `callers` tells how many wait for it, `limit` until
+   * when the last of them does.
+   */
+  sharedContext(first: CallContext, scope: Scope, limit: TimeLimit, callers: () => number): CallContext;
   /** Makes of the value what can be given to several, where that is possible. */
-  gather(value: V): Promise<V>;
+  gather(value: V, shared: CallContext): Promise<V>;
   /**
    * How each of several callers makes a value of its own of the one; `undefined` if only one can have it. It is made by the
    * caller: on Workers, what one request has made is not another's to use.
@@ -32,6 +35,8 @@ interface Caller<V> {
 interface Flight<V> {
   readonly shared: CallContext;
   readonly callers: Set<Caller<V>>;
+  /** When the work has to be over: when the last of them has to. */
+  readonly limit: { deadlineAt: number };
   /** Until when others may join: on Workers, what a request leaves unfinished never ends. */
   readonly joinableUntil: number;
 }
@@ -60,6 +65,7 @@ export class Coalesce<V> extends Layer {
       const flight = known ?? this.#begin(key, context);
       const caller: Caller<V> = { context, resolve, reject, leave: () => this.#leave(key, flight, caller) };
       flight.callers.add(caller);
+      flight.limit.deadlineAt = Math.max(flight.limit.deadlineAt, context.deadlineAt);
       context.scope.onAbort(caller.leave);
       if (known === undefined) this.#hooks.keepAlive(context, this.#fly(key, flight, work));
     });
@@ -79,9 +85,10 @@ export class Coalesce<V> extends Layer {
   #begin(key: string, first: CallContext): Flight<V> {
     // Below a root of its own: who asks whether the caller gave up, or ran out of time, asks the root.
     const callers = new Set<Caller<V>>();
-    const shared = this.#hooks.sharedContext(first, new Scope(new Scope()), () => callers.size);
+    const limit = { deadlineAt: first.deadlineAt };
+    const shared = this.#hooks.sharedContext(first, new Scope(new Scope()), limit, () => callers.size);
     const joinableUntil = Math.min(first.deadlineAt, this.#clock.now() + LONGEST_MS);
-    const flight: Flight<V> = { shared, callers, joinableUntil };
+    const flight: Flight<V> = { shared, callers, limit, joinableUntil };
     this.#flights.set(key, flight);
     return flight;
   }
@@ -92,7 +99,7 @@ export class Coalesce<V> extends Layer {
       const first = await work(shared);
       // Who comes from now on is too late for a body that has begun.
       this.#end(key, flight);
-      const value = callers.size > 1 ? await this.#hooks.gather(first) : first;
+      const value = callers.size > 1 ? await this.#hooks.gather(first, shared) : first;
       const make = callers.size > 1 ? this.#hooks.makerOf(value) : undefined;
       if (make === undefined) this.#giveToOne(flight, value);
       else this.#settleAll(flight, (caller) => caller.resolve(make));

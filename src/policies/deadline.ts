@@ -38,7 +38,8 @@ export class Deadline extends Layer {
     };
     let result: unknown;
     try {
-      const value = await next(context.within(scope, Math.min(context.deadlineAt, clock.now() + deadlineMs)));
+      const deadlineAt = Math.min(context.deadlineAt, clock.now() + deadlineMs);
+      const value = await next(context.within(scope, { deadlineAt }));
       result = value;
       return value;
     } finally {

@@ -339,3 +339,237 @@ test('coalesce leaves nothing behind, after a thousand calls in all manners', as
   expect(clock.pending).toBe(0);
   expect(client.snapshot().dependencies['https://users.test']).toMatchObject({ running: 0, queued: 0 });
 });
+
+// What a hostile reviewer found.
+
+test.for([
+  { what: 'of the client', fallback: {} },
+  { what: 'of the store', fallback: { store: memoryStore() } },
+])('coalesce keeps users apart by the partition function $what', async ({ fallback }) => {
+  let user: string | undefined = 'ann';
+  const { client, clock, upstream } = sharing([slow('1'), slow('2'), slow('3'), slow('4')], {
+    fallback: { ...fallback, coalesce: true, partition: () => user },
+  });
+  const ann = client.fetch(url);
+  user = 'bob';
+  const bob = client.fetch(url);
+  user = undefined;
+  const nobodies = [client.fetch(url), client.fetch(url)];
+  await clock.advance(100);
+  await clock.advance(100);
+  const answers = await Promise.all([ann, bob, ...nobodies].map((call) => shown(call)));
+  expect(new Set(answers).size).toBe(4);
+  expect(upstream.calls).toBe(4);
+});
+
+test.for([0, 1])(
+  'coalesce gives the one who stays its body, when caller %d leaves while it is being read',
+  async (leaver) => {
+    const { client, clock, upstream } = sharing([
+      () => {
+        const body = new ReadableStream<Uint8Array>({
+          async start(controller) {
+            controller.enqueue(new TextEncoder().encode('one'));
+            await new Promise<void>((resolve) => void clock.schedule(300, resolve));
+            controller.enqueue(new TextEncoder().encode('two'));
+            controller.close();
+          },
+        });
+        return new Response(body);
+      },
+    ]);
+    const controllers = [0, 1].map(() => new AbortController());
+    const calls = controllers.map(({ signal }) => watch(client.fetch(url, { signal })));
+    await clock.advance(150);
+    controllers[leaver]?.abort('left');
+    await clock.advance(150);
+    const rest = calls[1 - leaver]?.value;
+    expect(rest && (await shown(rest))).toBe('200 onetwo');
+    expect(upstream.calls).toBe(1);
+  },
+);
+
+test('coalesce gives a session to one of them only', async () => {
+  let sessions = 0;
+  const session = (): ScriptStep => {
+    sessions += 1;
+    return { body: '1', delayMs: 10, headers: { 'set-cookie': `sid=${sessions}` } };
+  };
+  const { client, clock, upstream } = sharing([session]);
+  const calls = [client.fetch(url), client.fetch(url)];
+  await clock.advance(100);
+  const cookies = (await Promise.all(calls)).map(({ headers }) => headers.get('set-cookie'));
+  // A browser shows it to nobody, and keeps it itself.
+  expect(cookies.every((cookie) => cookie === null) || new Set(cookies).size === 2).toBe(true);
+  expect(upstream.calls).toBe(cookies[0] === null ? 1 : 2);
+});
+
+test('coalesce goes on for who joined late: it keeps its slot, and is retried, until the last of them runs out of time', async () => {
+  const options = {
+    attemptTimeoutMs: false,
+    breaker: false,
+    deadlineMs: 10_000,
+    bulkhead: { maxConcurrent: 1 },
+  } as const;
+  const { client, clock } = sharing(['hang'], options);
+  const running = (): number | undefined => client.snapshot().dependencies['https://users.test']?.running;
+  const early = errorOf(client.fetch(url));
+  await clock.advance(9_000);
+  const late = errorOf(client.fetch(url));
+  await clock.advance(2_500);
+  const other = errorOf(client.fetch(`${url}/other`));
+  await clock.advance(0);
+  expect(running()).toBe(1);
+  await clock.advance(60_000);
+  expect(running()).toBe(0);
+  for (const call of [early, late, other]) expect(await call).toMatchObject({ name: expect.stringMatching(/Error$/) });
+});
+
+test('coalesce retries for who joined late, though the first has no time for it', async () => {
+  const { client, clock, upstream } = sharing([{ status: 503, delayMs: 960 }, { body: 'one' }], {
+    deadlineMs: 1_000,
+    attemptTimeoutMs: false,
+    retry: { initialDelayMs: 100, jitter: 0 },
+  });
+  const early = errorOf(client.fetch(url));
+  await clock.advance(900);
+  const late = client.fetch(url);
+  await clock.advance(300);
+  expect(await early).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  expect(await shown(late)).toBe('200 one');
+  expect(upstream.calls).toBe(2);
+});
+
+test('coalesce does not tell the next hop the deadline of another caller', async () => {
+  const { client, clock, upstream } = sharing([slow('one')], { propagateDeadline: true });
+  const deadline = { signal: new AbortController().signal, remainingMs: () => 500 };
+  const calls = [client.fetch(url, { deadline }), client.fetch(url), client.fetch(url)];
+  await clock.advance(100);
+  await Promise.all(calls);
+  const told = upstream.requests.map(({ headers }) => headers.get('x-envoy-expected-rq-timeout-ms'));
+  expect(told).toEqual(['500', '30000']);
+});
+
+test('coalesce gives all of them the status of an error whose body breaks off', async () => {
+  const { client, clock } = sharing([{ status: 404, body: 'no', after: 'break', delayMs: 10 }]);
+  const calls = [1, 2].map(() => errorOf(client.json(url)));
+  await clock.advance(100);
+  for (const error of await Promise.all(calls))
+    expect(error).toMatchObject({ code: 'HTTP', response: { status: 404 } });
+});
+
+test('coalesce shares answers that nobody can make', async () => {
+  const odd = Object.defineProperties(new Response('hi'), {
+    status: { value: 999 },
+    statusText: { value: 'D’accord' },
+    ok: { value: false },
+    clone: { value: () => odd },
+  });
+  const { client, clock } = sharing([1], {
+    fetch: async () => {
+      await new Promise<void>((resolve) => void clock.schedule(10, resolve));
+      return odd;
+    },
+  });
+  const calls = [1, 2].map(() => client.fetch(url));
+  await clock.advance(10);
+  for (const call of calls) {
+    const { status, statusText, ok } = await call;
+    expect([status, statusText, ok]).toEqual([999, 'D’accord', false]);
+    expect(await (await call).text()).toBe('hi');
+  }
+});
+
+test('coalesce refreshes the answers of two partitions apart, and stores both', async () => {
+  const answers = [{ body: 'ann 1' }, { body: 'bob 1' }, slow('ann 2'), slow('bob 2')];
+  const { client, clock, upstream } = sharing(answers, {
+    fallback: { coalesce: true, store: memoryStore(), staleWhileRevalidateMs: 60_000 },
+  });
+  const both = () => Promise.all(['ann', 'bob'].map((partition) => shown(client.fetch(url, { partition }))));
+  await both();
+  await clock.advance(1);
+  expect(await both()).toEqual(['200 ann 1', '200 bob 1']);
+  await clock.advance(200);
+  await clock.advance(1);
+  expect(await both()).toEqual(['200 ann 2', '200 bob 2']);
+  expect(upstream.calls).toBeGreaterThanOrEqual(4);
+});
+
+test('coalesce gives each of them headers of its own', async () => {
+  const { client, clock } = sharing([slow('{}')]);
+  const calls = [client.fetch(url), client.fetch(url)];
+  const values = [client.json(url), client.json(url)];
+  await clock.advance(100);
+  await clock.advance(100);
+  const responses = [...(await Promise.all(calls)), ...(await Promise.all(values)).map(({ response }) => response)];
+  expect(new Set(responses.map(({ headers }) => headers)).size).toBe(4);
+});
+
+test.for<{ readonly what: string; readonly init: (who: string) => object }>([
+  { what: 'a function', init: (who) => ({ token: () => who }) },
+  { what: 'a bigint', init: () => ({ number: 1n }) },
+])('coalesce does not share between calls with $what in their init', async ({ init }) => {
+  let calls = 0;
+  const { client, clock } = sharing([1], {
+    fetch: async () => {
+      calls += 1;
+      await new Promise<void>((resolve) => void clock.schedule(10, resolve));
+      return new Response('one');
+    },
+  });
+  const both = ['ann', 'bob'].map((who) => client.fetch(url, init(who)));
+  await clock.advance(10);
+  for (const call of both) expect(await shown(call)).toBe('200 one');
+  expect(calls).toBe(2);
+});
+
+test('coalesce cancels a body that all have left, also of a fetch that ignores its signal', async () => {
+  let cancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      if ((controller.desiredSize ?? 0) > 0) controller.enqueue(new TextEncoder().encode('o'));
+      return new Promise(() => {});
+    },
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const { client, clock } = sharing([1], { fetch: async () => new Response(body) });
+  const controllers = [0, 1].map(() => new AbortController());
+  const calls = controllers.map(({ signal }) => errorOf(client.fetch(url, { signal })));
+  await clock.advance(10);
+  for (const controller of controllers) controller.abort('left');
+  expect(await Promise.all(calls)).toEqual(['left', 'left']);
+  await clock.advance(0);
+  expect(cancelled).toBe(true);
+});
+
+test('coalesce takes an answer whose length was that of its encoding for what it is', async () => {
+  const { client, clock } = sharing([slow('hi', { headers: { 'content-length': '5', 'content-encoding': 'br' } })]);
+  const calls = [client.fetch(url), client.fetch(url)];
+  await clock.advance(100);
+  for (const call of calls) expect(await shown(call)).toBe('200 hi');
+});
+
+test('coalesce shares nothing of a call that began before client.clear(), but only asks after it', async () => {
+  const memory = memoryStore();
+  let wait = async (): Promise<void> => {};
+  const late = {
+    ...memory,
+    async get(key: string) {
+      await wait();
+      return memory.get(key);
+    },
+  };
+  const { client, clock, upstream } = sharing([slow('of a'), slow('of b')], {
+    fallback: { coalesce: true, store: late },
+  });
+  wait = () => new Promise((resolve) => void clock.schedule(50, resolve));
+  const before = client.fetch(url);
+  await client.clear();
+  const after = client.fetch(url);
+  await clock.advance(50);
+  await clock.advance(300);
+  expect([await shown(before), await shown(after)]).toEqual(['200 of a', '200 of b']);
+  expect(upstream.calls).toBe(2);
+});
