@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, createServer, get, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+// docs/examples/shutdown.mjs, as it stands there, under load and SIGTERM.
+
+interface Answer {
+  readonly sentAt: number;
+  readonly endedAt: number;
+  /** Its status, or the code of the error. */
+  readonly ended: number | string;
+  readonly body: string;
+}
+
+const NOTICE_MS = 600;
+const UPSTREAM_MS = 300;
+
+let upstream: Server;
+let service: ChildProcess;
+let port = 0;
+const agent = new Agent({ keepAlive: true, maxSockets: 400 });
+
+beforeEach(async () => {
+  upstream = createServer((_request, response) => void setTimeout(() => response.end('the users'), UPSTREAM_MS));
+  upstream.listen(0, '127.0.0.1');
+  await once(upstream, 'listening');
+  const { port: upstreamPort } = upstream.address() as AddressInfo;
+  service = spawn(process.execPath, ['docs/examples/shutdown.mjs'], {
+    env: {
+      ...process.env,
+      PORT: '0',
+      USERS: `http://127.0.0.1:${upstreamPort}`,
+      NOTICE_MS: `${NOTICE_MS}`,
+      DRAIN_MS: '5000',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(service.stdout as NodeJS.ReadableStream, 'data');
+  port = Number(/listening on (\d+)/.exec(String(line))?.[1]);
+}, 30_000);
+
+afterEach(async () => {
+  if (service.exitCode === null && service.signalCode === null) service.kill('SIGKILL');
+  agent.destroy();
+  upstream.closeAllConnections();
+  upstream.close();
+  await once(upstream, 'close');
+});
+
+function ask(path: string): Promise<Answer> {
+  const sentAt = performance.now();
+  return new Promise((resolve) => {
+    let body = '';
+    const end = (ended: number | string): void => resolve({ sentAt, endedAt: performance.now(), ended, body });
+    get({ host: '127.0.0.1', port, path, agent }, (response) => {
+      response.on('data', (chunk) => {
+        body += chunk;
+      });
+      response.on('end', () => end(response.complete ? (response.statusCode ?? 0) : 'cut'));
+      response.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? 'error'));
+    }).on('error', (error: NodeJS.ErrnoException) => end(error.code ?? 'error'));
+  });
+}
+
+test('a service under load and SIGTERM is not ready first, then takes nothing new, and loses nothing that it took', {
+  timeout: 60_000,
+}, async () => {
+  expect((await ask('/readyz')).ended).toBe(200);
+  const exited = once(service, 'exit');
+  const answers: Promise<Answer>[] = [];
+  const readiness: Promise<Answer>[] = [];
+  let isOver = false;
+  // More than the slots: some calls wait for one when it is closed.
+  const load = (async () => {
+    while (!isOver) {
+      answers.push(ask('/users'));
+      if (answers.length % 10 === 0) readiness.push(ask('/readyz'));
+      await sleep(5);
+    }
+  })();
+  await sleep(800);
+  service.kill('SIGTERM');
+  const signalledAt = performance.now();
+  const [code] = await exited;
+  const exitedAt = performance.now();
+  isOver = true;
+  await load;
+
+  const all = await Promise.all(answers);
+  const ready = await Promise.all(readiness);
+  const refusedAt = Math.min(...all.filter(({ ended }) => ended === 'ECONNREFUSED').map(({ sentAt }) => sentAt));
+  const notReadyAt = Math.min(...ready.filter(({ ended }) => ended === 503).map(({ endedAt }) => endedAt));
+  expect(code).toBe(0);
+  // 1. It says that it is not ready while it still takes what comes.
+  expect(notReadyAt).toBeLessThan(refusedAt);
+  expect(refusedAt - signalledAt).toBeGreaterThan(NOTICE_MS - 50);
+  // 2. What it had taken is answered, whole: with the users, or, where the call still waited for a slot, with "try again".
+  const taken = all.filter(({ sentAt }) => sentAt < refusedAt);
+  const counts = Object.groupBy(taken, ({ ended }) => `${ended}`);
+  expect(Object.keys(counts).sort()).toEqual(['200', '503']);
+  for (const { body } of counts['200'] ?? []) expect(body).toBe('the users');
+  for (const { body } of counts['503'] ?? []) expect(body).toBe('Try again');
+  // 3. Those that ran when it stopped taking new ones got their time.
+  expect(taken.filter(({ endedAt, ended }) => ended === 200 && endedAt > refusedAt).length).toBeGreaterThan(0);
+  // 4. It ends by itself, soon after the last answer.
+  expect(exitedAt - Math.max(...taken.map(({ endedAt }) => endedAt))).toBeLessThan(2_000);
+});
