@@ -46,11 +46,11 @@ test('the handler of createHealth() serves node:http, by an adapter', async () =
 
 test('the handler of createHealth() serves Express, by an adapter', async () => {
   const app = express();
+  const probes = createServerAdapter((request: Request) => health.handler(request) as Promise<Response>);
   app.use(['/livez', '/readyz', '/startupz'], (request, response) => {
-    const adapter = createServerAdapter(async (asked: Request) => (await health.handler(asked)) as Response);
     // Express takes the path that it has matched off the URL.
     request.url = request.originalUrl;
-    return adapter(request, response);
+    return probes(request, response);
   });
   app.get('/users', (_request, response) => void response.type('text/plain').end('the users'));
   const seen = await ask(app as RequestListener, paths);
