@@ -1,8 +1,9 @@
 import type { ClientSettings } from './client-options.ts';
 import type { Dependency } from './dependency.ts';
 import { SteadfetchError } from './errors.ts';
-import type { Emitter, FailureKind, RejectedEvent, SteadEvent } from './events.ts';
+import { about, type Emitter, type FailureKind, type RejectedEvent, type SteadEvent } from './events.ts';
 import { callOf } from './http/call.ts';
+import { addressOf } from './http/request.ts';
 import { type CallContext, Layer, type Next } from './layer.ts';
 import { type Settled, unwrap } from './model/outcome.ts';
 
@@ -47,7 +48,7 @@ export class CallLog extends Layer {
     const at = this.#settings.tools.clock.epochNow();
     if (refusal !== undefined) this.#events.emit({ type: 'rejected', dependency, at, code: refusal });
     const failure = failureOf(result, context, refusal);
-    this.#events.emit({
+    const completed: SteadEvent = {
       type: 'completed',
       dependency,
       at,
@@ -56,7 +57,8 @@ export class CallLog extends Layer {
       durationMs,
       ...(call.status === undefined || 'error' in result ? {} : { status: call.status }),
       ...(failure === undefined ? {} : { failure }),
-    });
+    };
+    this.#events.emit(about(completed, addressOf(call.request)));
   }
 }
 

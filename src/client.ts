@@ -16,14 +16,14 @@ import type { Clock } from './clock.ts';
 import { composeLayers } from './compose.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
-import { Emitter, type Listener, type SteadEvent } from './events.ts';
+import { about, Emitter, type Listener, type SteadEvent } from './events.ts';
 import { NO_FALLBACK } from './fallback-options.ts';
 import { GuardedStore } from './guarded-store.ts';
 import type { Answer } from './http/answer.ts';
 import { BodyLeases } from './http/body.ts';
 import { degradation } from './http/cache-status.ts';
 import { type BodyReading, Call } from './http/call.ts';
-import { describeRequest, type PreparedRequest, prepareRequest } from './http/request.ts';
+import { addressOf, describeRequest, type PreparedRequest, prepareRequest } from './http/request.ts';
 import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { type FallbackHost, HttpFallback } from './http-fallback.ts';
@@ -155,8 +155,10 @@ export function createClient(options?: ClientOptions): Client {
       settings: ofFallback,
       answers: store && new StoredAnswers(new GuardedStore(store, clock, storeTimeoutMs), ofFallback, clock),
       refreshes: new Refreshes(),
-      tell(dependency, event) {
-        if (events.active) events.emit({ ...event, dependency: dependency.key, at: clock.epochNow() });
+      tell(dependency, facts, request) {
+        if (!events.active) return;
+        const event: SteadEvent = { ...facts, dependency: dependency.key, at: clock.epochNow() };
+        events.emit(request === undefined ? event : about(event, addressOf(request)));
       },
       discard: (answer) => leases.discard(answer),
       behind: async ({ request, limits, owner, era }, dependency, work) => {

@@ -1,4 +1,4 @@
-import type { Listener, SteadEvent } from './events.ts';
+import { type Listener, reportThrown, type SteadEvent, subjectOf } from './events.ts';
 
 /** A dependency in whose place something else answers. */
 export interface DegradedDependency {
@@ -10,7 +10,7 @@ export interface DegradedDependency {
   readonly reason: string;
   /** When it was first seen to be degraded, in milliseconds since the Unix epoch. */
   readonly since: number;
-  /** From when the oldest data is that was given since, in milliseconds since the Unix epoch; `undefined` for a default. */
+  /** From when the oldest data is that was given since, in milliseconds since the Unix epoch; `undefined` if only defaults were. */
   readonly asOf: number | undefined;
 }
 
@@ -29,11 +29,16 @@ export interface DegradationStore {
   readonly getSnapshot: () => DegradationSnapshot;
 }
 
+// How long a URL that nobody asks for any more keeps its dependency degraded, when that answers otherwise.
+const FORGOTTEN_MS = 60_000;
+const MOST_REMEMBERED = 1_000;
+
 const NOTHING: DegradationSnapshot = { degraded: false, dependencies: [] };
 
 /**
  * What of a client's dependencies is degraded, why, and since when: for a banner that tells the truth. A dependency is
- * degraded from the first degraded answer to its next success, also one that nobody waited for.
+ * degraded from the first degraded answer until every URL that had one has succeeded, behind its callers too, or nobody has
+ * asked for it in a minute.
  *
  * It listens to the client only while somebody listens to it.
  */
@@ -43,13 +48,14 @@ export function degradationStore(client: {
   let snapshot = NOTHING;
   let unsubscribe: (() => void) | undefined;
   const listeners = new Set<() => void>();
+  let troubled = new Troubled();
 
   function onEvent(event: SteadEvent): void {
-    const next = following(snapshot, event);
+    const next = following(snapshot, event, troubled);
     if (next === snapshot) return;
     snapshot = next;
     // Each by a copy: a listener may subscribe, or unsubscribe, others.
-    for (const listener of [...listeners]) listener();
+    for (const listener of [...listeners]) if (listeners.has(listener)) tell(listener);
   }
 
   return {
@@ -63,21 +69,60 @@ export function degradationStore(client: {
         unsubscribe?.();
         unsubscribe = undefined;
         snapshot = NOTHING;
+        troubled = new Troubled();
       };
     },
     getSnapshot: () => snapshot,
   };
 }
 
+/** One that throws must not keep the others from being told. */
+function tell(listener: () => void): void {
+  try {
+    listener();
+  } catch (error) {
+    reportThrown('a listener of degradationStore()', error);
+  }
+}
+
+/** Which URLs of which dependency had a degraded answer last, and when. */
+class Troubled {
+  readonly #lastAt = new Map<string, Map<string, number>>();
+
+  add({ dependency, at }: SteadEvent, subject: string): void {
+    const subjects = this.#lastAt.get(dependency) ?? new Map<string, number>();
+    this.#lastAt.set(dependency, subjects);
+    subjects.delete(subject);
+    subjects.set(subject, at);
+    if (subjects.size <= MOST_REMEMBERED) return;
+    for (const oldest of subjects.keys()) {
+      subjects.delete(oldest);
+      return;
+    }
+  }
+
+  /** Whether its dependency is well again, now that this one is. */
+  isWell({ dependency, at }: SteadEvent, subject: string): boolean {
+    const subjects = this.#lastAt.get(dependency);
+    if (subjects === undefined) return true;
+    subjects.delete(subject);
+    for (const [other, lastAt] of subjects) if (at - lastAt > FORGOTTEN_MS) subjects.delete(other);
+    return subjects.size === 0;
+  }
+}
+
 /** The state after an event; the very same if the event changes nothing. */
-function following(snapshot: DegradationSnapshot, event: SteadEvent): DegradationSnapshot {
+function following(snapshot: DegradationSnapshot, event: SteadEvent, troubled: Troubled): DegradationSnapshot {
   const { dependency } = event;
   const known = snapshot.dependencies.find((each) => each.dependency === dependency);
   const others = snapshot.dependencies.filter((each) => each !== known);
+  const subject = subjectOf(event) ?? '';
   if (event.type === 'completed' && event.outcome === 'success') {
+    if (!troubled.isWell(event, subject)) return snapshot;
     return known === undefined ? snapshot : { degraded: others.length > 0, dependencies: others };
   }
   if (event.type !== 'fallback' || event.reason === undefined) return snapshot;
+  troubled.add(event, subject);
   const { source, reason, at, ageMs } = event;
   const dataAt = source === 'cache' ? at - ageMs : undefined;
   const asOf =

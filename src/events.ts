@@ -173,6 +173,19 @@ export class Emitter<E> {
   }
 }
 
+const subjects = new WeakMap<SteadEvent, string>();
+
+/** Notes what an event is about, for us alone: a URL may be personal, and is in no event. */
+export function about(event: SteadEvent, subject: string): SteadEvent {
+  subjects.set(event, subject);
+  return event;
+}
+
+/** What an event is about; `undefined` if it is not known. */
+export function subjectOf(event: SteadEvent): string | undefined {
+  return subjects.get(event);
+}
+
 declare const reportError: ((error: unknown) => void) | undefined;
 
 /** Tells of an error in a function of the user's that must not become the caller's: as the platform tells of any other. */

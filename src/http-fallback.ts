@@ -16,7 +16,7 @@ import { defaultStatus, storedStatus } from './http/cache-status.ts';
 import { cacheUseOf, isRead } from './http/cache-use.ts';
 import { type Call, callOf } from './http/call.ts';
 import { isOffline } from './http/online.ts';
-import { describeRequest } from './http/request.ts';
+import { describeRequest, type PreparedRequest } from './http/request.ts';
 import { toResponse } from './http/stored-response.ts';
 import { httpResult } from './http/verdict.ts';
 import { type CallContext, Layer, type Next, raced, untilAborted } from './layer.ts';
@@ -43,7 +43,7 @@ export interface FallbackHost {
   /** Runs `work` as a call of its own, for the same request and without its caller. */
   readonly behind: (call: Call, dependency: Dependency, work: (context: CallContext) => Promise<void>) => Promise<void>;
   /** Tells whoever listens what has become of a dependency's stored answers. */
-  readonly tell: (dependency: Dependency, event: FallbackFacts) => void;
+  readonly tell: (dependency: Dependency, event: FallbackFacts, request?: PreparedRequest) => void;
   /** Frees an answer that is not handed out. */
   readonly discard: (answer: Answer) => void;
 }
@@ -200,7 +200,7 @@ export class HttpFallback extends Layer {
     } catch {
       return undefined;
     }
-    this.#tell('cache', ageMs, reason);
+    this.#tell(call, 'cache', ageMs, reason);
     return new Answer(toResponse(stored, ageMs, storedStatus(lifetimes.freshMs - ageMs, reason)), value);
   }
 
@@ -223,7 +223,7 @@ export class HttpFallback extends Layer {
     try {
       const answer = await limit.around(raced(ask), context);
       if (answer === undefined) return undefined;
-      this.#tell('default', 0, reason);
+      this.#tell(call, 'default', 0, reason);
       return this.#instead(result, answer);
     } catch (error) {
       if (context.scope.aborted) throw context.scope.reason;
@@ -246,9 +246,11 @@ export class HttpFallback extends Layer {
     this.#emit({ type: 'store-error', operation, reason });
   };
 
-  #tell(source: FallbackEvent['source'], ageMs: number, reason: string | undefined): void {
+  #tell({ request }: Call, source: FallbackEvent['source'], ageMs: number, reason: string | undefined): void {
     const degraded = reason !== undefined;
-    this.#emit({ type: 'fallback', source, degraded, ageMs: Math.max(0, ageMs), ...(degraded ? { reason } : {}) });
+    const why = degraded ? { reason } : {};
+    const event: FallbackFacts = { type: 'fallback', source, degraded, ageMs: Math.max(0, ageMs), ...why };
+    this.#host.tell(this.#dependency, event, request);
   }
 
   #emit(event: FallbackFacts): void {

@@ -124,3 +124,83 @@ test('degradationStore() works unbound, with listeners that come and go while th
   await shown(client.fetch(url));
   expect(heard).toEqual(['first true', 'second true', 'second false', 'late false']);
 });
+
+test('degradationStore() stays degraded while one URL of several is, though the others succeed', async () => {
+  const { client, clock } = clientBench([good('p'), 503, good('p'), 503, good('p'), good('r'), good('p')], {
+    retry: false,
+    fallback: { respond: () => new Response('none') },
+  });
+  const degraded = degradationStore(client);
+  const heard = vi.fn();
+  degraded.subscribe(heard);
+  const ask = async (path: string): Promise<boolean> => {
+    await clock.advance(1_000);
+    await shown(client.fetch(`https://users.test/${path}`));
+    return degraded.getSnapshot().degraded;
+  };
+  expect([await ask('p'), await ask('r'), await ask('p'), await ask('r'), await ask('p')]).toEqual([
+    false,
+    true,
+    true,
+    true,
+    true,
+  ]);
+  expect(degraded.getSnapshot().dependencies[0]?.since).toBe(start + 2_000);
+  expect(heard).toHaveBeenCalledTimes(1);
+  expect(await ask('r')).toBe(false);
+  expect(await ask('p')).toBe(false);
+});
+
+test('degradationStore() forgets a URL that nobody asks for in a minute, when its dependency answers otherwise', async () => {
+  const { client, clock } = clientBench([503, good('p')], {
+    retry: false,
+    fallback: { respond: () => new Response('none') },
+  });
+  const degraded = degradationStore(client);
+  degraded.subscribe(() => {});
+  await shown(client.fetch(url));
+  await clock.advance(60_000);
+  await shown(client.fetch(`${url}/other`));
+  expect(degraded.getSnapshot().degraded).toBe(true);
+  await clock.advance(1);
+  await shown(client.fetch(`${url}/other`));
+  expect(degraded.getSnapshot().degraded).toBe(false);
+});
+
+test('degradationStore() remembers no more than a thousand URLs of a dependency', async () => {
+  const { client, clock } = clientBench([() => new Response(null, { status: clock.now() === 0 ? 503 : 200 })], {
+    retry: false,
+    breaker: false,
+    fallback: { respond: () => new Response('none') },
+  });
+  const degraded = degradationStore(client);
+  degraded.subscribe(() => {});
+  for (let number = 0; number < 1_001; number += 1) await client.fetch(`${url}?${number}`);
+  await clock.advance(1);
+  for (let number = 1; number < 1_001; number += 1) {
+    expect(degraded.getSnapshot().degraded).toBe(true);
+    await client.fetch(`${url}?${number}`);
+  }
+  expect(degraded.getSnapshot().degraded).toBe(false);
+});
+
+test('degradationStore() tells everybody, though one throws, and nobody who has just left', async () => {
+  const report = vi.fn();
+  vi.stubGlobal('reportError', report);
+  const { client } = clientBench([503], { retry: false, fallback: { respond: () => new Response('none') } });
+  const degraded = degradationStore(client);
+  const heard = vi.fn();
+  const left = vi.fn();
+  let leave = (): void => {};
+  degraded.subscribe(() => {
+    leave();
+    throw new Error('mine');
+  });
+  leave = degraded.subscribe(left);
+  degraded.subscribe(heard);
+  await shown(client.fetch(url));
+  vi.unstubAllGlobals();
+  expect(heard).toHaveBeenCalledTimes(1);
+  expect(left).not.toHaveBeenCalled();
+  expect(report).toHaveBeenCalledWith(new Error('mine'));
+});
