@@ -13,6 +13,8 @@ export interface UpstreamState {
   readonly errorShare: number;
 }
 
+const MOST_KEYS = 1_000;
+
 export interface Upstream {
   readonly url: string;
   close(): Promise<void>;
@@ -28,7 +30,9 @@ const products = [
 export async function startUpstream(port: number): Promise<Upstream> {
   let state: UpstreamState = { mode: 'ok', latencyMs: 40, errorShare: 0 };
   let orders = 0;
-  let served = 0;
+  /** Numbers of orders by their keys: one that is sent again is the same order. */
+  const taken = new Map<string, number>();
+  let owed = 0;
 
   const server = createServer((request, response) => {
     response.setHeader('access-control-allow-origin', '*');
@@ -52,23 +56,28 @@ export async function startUpstream(port: number): Promise<Upstream> {
   }
 
   function serve(pathname: string, request: IncomingMessage, response: ServerResponse): void {
-    served += 1;
     const { mode, errorShare } = state;
     if (mode === 'hang') return;
     const isDown = mode === 'down' || (mode === 'no-recommendations' && pathname === '/recommendations');
     // Every so many, so that a share is a share and no run of luck.
-    const isError = errorShare > 0 && served % Math.round(1 / errorShare) === 0;
+    owed += errorShare;
+    const isError = owed >= 1;
+    if (isError) owed -= 1;
     if (mode === 'drop') request.socket.destroy();
     else if (isDown || isError) send(response, 503, { error: 'The shop is closed' });
     else if (pathname === '/products') send(response, 200, products);
     else if (pathname === '/recommendations') send(response, 200, products.slice(1, 3));
-    else if (pathname === '/orders' && request.method === 'POST') takeOrder(response);
+    else if (pathname === '/orders' && request.method === 'POST')
+      takeOrder(String(request.headers['idempotency-key'] ?? ''), response);
     else send(response, 404, { error: 'There is nothing here' });
   }
 
-  function takeOrder(response: ServerResponse): void {
-    orders += 1;
-    send(response, 201, { number: orders });
+  function takeOrder(key: string, response: ServerResponse): void {
+    const number = taken.get(key) ?? orders + 1;
+    orders = Math.max(orders, number);
+    if (key !== '') taken.set(key, number);
+    for (const oldest of taken.keys()) if (taken.size > MOST_KEYS) taken.delete(oldest);
+    send(response, 201, { number });
   }
 
   server.listen(port, '127.0.0.1');

@@ -88,6 +88,57 @@ test('the page can be told in its panel that it is offline, until it is told oth
   expect(asked).toBeGreaterThan(0);
 });
 
+test('the page takes one order for one order: twice clicked, or sent again after an answer was lost', {
+  timeout: 120_000,
+}, async () => {
+  const orders: (string | undefined)[] = [];
+  let loses = false;
+  await page.route(`${shop.api}/orders`, async (route) => {
+    orders.push(route.request().headers()['idempotency-key']);
+    const response = await route.fetch();
+    if (loses) await route.abort('connectionreset');
+    else await route.fulfill({ response });
+  });
+  const note = page.locator('#order .note');
+  const button = page.getByRole('button', { name: 'Order' });
+  await page.getByLabel('Your name').fill('Ann');
+  await shop.set({ latencyMs: '300' });
+  await button.dblclick();
+  await note.getByText('your order has the number').waitFor();
+  const [number] = /\d+/.exec((await note.textContent()) ?? '') ?? [];
+  expect(orders).toHaveLength(1);
+
+  loses = true;
+  await button.click();
+  await note.getByText('can’t tell whether your order has arrived').waitFor();
+  loses = false;
+  await button.click();
+  await note.getByText(`your order has the number ${Number(number) + 1}`).waitFor();
+  expect(new Set(orders.slice(1)).size).toBe(1);
+});
+
+test('the page shows what it had when the API answers with something else, and never orders another product', {
+  timeout: 120_000,
+}, async () => {
+  await page.locator('#order select').selectOption({ label: 'Brass compass' });
+  const note = page.locator('#products .note');
+  for (const body of ['<html>Please log in</html>', '{}', '[{"name":5}]', 'null']) {
+    await page.route(`${shop.api}/products`, (route) => route.fulfill({ body }));
+    await note.getByText('These may be out of date').waitFor();
+    expect(await cards('products')).toBe(4);
+    await page.unroute(`${shop.api}/products`);
+    await page.waitForFunction(() => document.querySelector('#products .note')?.textContent === '');
+  }
+  const name = '<img src=x onerror="document.title=1">'.repeat(20);
+  const json = [{ id: '9', name, price: 1 }];
+  await page.setViewportSize({ width: 380, height: 800 });
+  await page.route(`${shop.api}/products`, (route) => route.fulfill({ json }));
+  await page.getByText(name).first().waitFor();
+  expect(await page.title()).toBe('Harbour Supplies');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  expect(await page.locator('#order select').inputValue()).toBe('');
+});
+
 test('the page is left quietly, whatever is under way', { timeout: 120_000 }, async () => {
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(String(error)));

@@ -114,8 +114,11 @@ describe.for(engines)('in %s', { timeout: 240_000 }, (engine) => {
     });
     await order();
     await says('Thank you, Ann: your order has the number \\d+');
-    await shop.set({ mode: 'drop' });
+    await shop.set({ mode: 'down' });
     await order();
     await says('We’re having trouble taking orders right now. Nothing was ordered');
+    await shop.set({ mode: 'drop' });
+    await order();
+    await says('can’t tell whether your order has arrived. Please try again: it will not be ordered twice');
   });
 });

@@ -22,40 +22,62 @@ async function keepFresh(): Promise<void> {
   }
 }
 
-/** One banner for the whole page, as long as anything is degraded. */
+/** One banner for the whole page, as long as anything is degraded. Its age is not read out: only the reason is news. */
 function followDegradation(): void {
   const banner = find('#banner');
   const update = (): void => {
     const [first] = degraded.getSnapshot().dependencies;
     banner.hidden = first === undefined;
     if (first === undefined) return;
-    const age = first.asOf === undefined ? '' : ` Showing results from ${ago(Date.now() - first.asOf)}.`;
-    say(banner, `We are having trouble: ${reasonInWords(first.reason)}.${age}`);
+    say(find('.why', banner), `We are having trouble: ${reasonInWords(first.reason)}.`);
+    say(find('.age', banner), first.asOf === undefined ? '' : `Showing results from ${ago(Date.now() - first.asOf)}.`);
   };
   degraded.subscribe(update);
   // The age grows without anything happening.
   setInterval(update, 1_000);
 }
 
+// Errors of a call that was never sent.
+const UNSENT: readonly unknown[] = ['CIRCUIT_OPEN', 'BULKHEAD_FULL', 'QUEUE_TIMEOUT', 'CLOSED'];
+
 /** An order is sent, or it is not: it is never answered from a store. */
 function takeOrders(): void {
   const form = find<HTMLFormElement>('#order');
   const note = find('.note', form);
+  const button = find<HTMLButtonElement>('button', form);
+  /** The same for each try: the shop can tell that it is one order. */
+  let key = crypto.randomUUID();
+  form.addEventListener('input', () => {
+    key = crypto.randomUUID();
+  });
   form.addEventListener('submit', (event) => {
     event.preventDefault();
+    if (button.disabled) return;
+    button.disabled = true;
     const order = Object.fromEntries(new FormData(form)) as Record<string, string>;
-    void send(order);
+    void send(order).finally(() => {
+      button.disabled = false;
+    });
   });
 
   async function send(order: Readonly<Record<string, string>>): Promise<void> {
     say(note, 'Sending your order …');
     try {
-      // The same key for each try: the shop can tell that it is one order.
-      const headers = { 'idempotency-key': crypto.randomUUID() };
-      const { number } = await api.post('orders', { json: order, headers }).json<{ readonly number: number }>();
+      // A shop may take its time over an order.
+      const options = { json: order, headers: { 'idempotency-key': key }, attemptTimeoutMs: 3_500 };
+      const { number } = await api.post('orders', options).json<{ readonly number: number }>();
+      if (typeof number !== 'number') throw new TypeError('That is no order');
+      key = crypto.randomUUID();
       say(note, `Thank you, ${order['name']}: your order has the number ${number}.`);
-    } catch {
-      say(note, 'We’re having trouble taking orders right now. Nothing was ordered; please try again.');
+    } catch (error) {
+      const { response, code } = error as { readonly response?: Response; readonly code?: unknown };
+      const isRefused = response !== undefined || UNSENT.includes(code) || !navigator.onLine;
+      say(
+        note,
+        isRefused
+          ? 'We’re having trouble taking orders right now. Nothing was ordered; please try again.'
+          : 'We’re having trouble, and can’t tell whether your order has arrived. Please try again: it will not be ordered twice.',
+      );
     }
   }
 }
@@ -68,21 +90,28 @@ function pretend(isOffline: boolean): void {
 
 function takeControl(): void {
   const form = find<HTMLFormElement>('#control');
-  form.addEventListener('input', () => {
-    const settings = Object.fromEntries(new FormData(form)) as Record<string, string>;
-    const isOffline = settings['mode'] === 'offline';
-    if (isOffline === navigator.onLine) pretend(isOffline);
-    void set(isOffline ? { ...settings, mode: 'drop' } : settings);
+  let asked = 0;
+  form.addEventListener('input', ({ target }) => {
+    const { name, value } = target as HTMLInputElement;
+    if (name === 'mode' && (value === 'offline') === navigator.onLine) pretend(value === 'offline');
+    // What was not touched here may have been, in another tab.
+    void set({ [name]: value === 'offline' ? 'drop' : value });
   });
+  addEventListener('focus', () => void set({}));
   // As it was left, by whoever had the page open before.
   void set({});
 
   async function set(settings: Readonly<Record<string, string>>): Promise<void> {
-    const { mode, latencyMs, errorShare } = await control(settings);
+    asked += 1;
+    const mine = asked;
+    const state = await control(settings).catch(() => undefined);
+    // A reply that comes late says what was, not what is.
+    if (state === undefined || mine !== asked) return;
+    const { mode, latencyMs, errorShare } = state;
     find<HTMLSelectElement>('[name=mode]', form).value = navigator.onLine ? String(mode) : 'offline';
     find<HTMLInputElement>('[name=latencyMs]', form).value = String(latencyMs);
     find<HTMLInputElement>('[name=errorShare]', form).value = String(errorShare);
     find('[name=latency]', form).textContent = `${latencyMs} ms`;
-    find('[name=errors]', form).textContent = `${Number(errorShare) * 100} %`;
+    find('[name=errors]', form).textContent = `${Math.round(Number(errorShare) * 100)} %`;
   }
 }

@@ -2,7 +2,7 @@
 import { degradation } from 'steadfetch';
 
 import { api, type Product } from './api.ts';
-import { ago, reasonInWords } from './words.ts';
+import { ago, inASentence, reasonInWords, reasonOf } from './words.ts';
 
 interface Section {
   readonly element: HTMLElement;
@@ -22,6 +22,9 @@ const recommendations: Section = {
   nothing: 'No recommendations right now.',
 };
 
+/** What each section shows, as text. */
+const shown = new WeakMap<HTMLElement, string>();
+
 /** Asks for both at once: one that fails takes the other with it in nothing. */
 export async function showSections(): Promise<void> {
   await Promise.all([products, recommendations].map(show));
@@ -31,17 +34,30 @@ async function show({ element, path, nothing }: Section): Promise<void> {
   const note = find('.note', element);
   try {
     const response = await api.get(path);
-    const list: readonly Product[] = await response.json();
+    const list = productsIn(await response.json());
     const why = degradation(response);
     element.classList.toggle('degraded', why !== undefined);
     say(note, why === undefined ? '' : `Showing results from ${ago(why.ageMs)}: ${reasonInWords(why.reason)}.`);
+    if (list.length === 0) say(note, nothing);
+    // What has not changed stays: somebody may be reading, or choosing.
+    const text = JSON.stringify(list);
+    if (shown.get(element) === text) return;
+    shown.set(element, text);
     find('.cards', element).replaceChildren(...list.map(card));
     if (path === 'products') offer(list);
-  } catch {
+  } catch (error) {
     // What is shown stays: it is older, and still better than nothing.
-    const shown = find('.cards', element).childElementCount > 0;
-    say(note, shown ? 'These may be out of date.' : nothing);
+    const isEmpty = find('.cards', element).childElementCount === 0;
+    say(note, `${isEmpty ? nothing : 'These may be out of date.'} ${inASentence(reasonOf(error))}`);
   }
+}
+
+/** What an API may answer is not what it should. @throws TypeError if it is no list of products. */
+function productsIn(answer: unknown): readonly Product[] {
+  const isProduct = ({ id, name, price }: Partial<Product>): boolean =>
+    typeof id === 'string' && typeof name === 'string' && typeof price === 'number';
+  if (Array.isArray(answer) && answer.every((each) => isProduct(Object(each)))) return answer;
+  throw new TypeError('That is no list of products');
 }
 
 function card({ name, price }: Product): HTMLElement {
@@ -61,7 +77,9 @@ function offer(list: readonly Product[]): void {
   const select = find<HTMLSelectElement>('#order select');
   const { value } = select;
   select.replaceChildren(...list.map(({ id, name }) => new Option(name, id)));
-  if (list.some(({ id }) => id === value)) select.value = value;
+  if (value === '' || list.some(({ id }) => id === value)) select.value = value || (list[0]?.id ?? '');
+  // Never another in place of the one that was chosen.
+  else select.prepend(new Option('Please choose again', '', true, true));
 }
 
 /** A live region that is written again is read out again: only what changes is written. */

@@ -9,6 +9,20 @@ const REASONS: Readonly<Record<string, string>> = {
   'bulkhead-full': 'there is too much going on',
 };
 
+/** Why a call failed, as an answer from the store would say it. */
+export function reasonOf(error: unknown): string {
+  if (!navigator.onLine) return 'offline';
+  const { response, code } = error as { readonly response?: Response; readonly code?: unknown };
+  if (response !== undefined) return `status-${response.status}`;
+  return typeof code === 'string' ? code.toLowerCase().replaceAll('_', '-') : 'network';
+}
+
+/** The same, as a sentence. */
+export function inASentence(reason: string): string {
+  const words = reasonInWords(reason);
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+}
+
 export function reasonInWords(reason: string): string {
   return REASONS[reason] ?? 'the shop answers with an error';
 }
