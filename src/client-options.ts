@@ -102,7 +102,8 @@ export interface ClientOptions {
   readonly maxDependencies?: number;
   /**
    * Tells the next hop how much of the budget is left, with each attempt: `true` for all, or to those that `to` names, in
-   * `header` (default `x-envoy-expected-rq-timeout-ms`). Off by default: across origins it causes a CORS preflight.
+   * `header` (default `x-envoy-expected-rq-timeout-ms`). Off by default: across origins it causes a CORS preflight. A fetch
+   * that follows a redirect takes it along.
    */
   readonly propagateDeadline?: boolean | PropagateDeadlineOptions;
   /** The fetch to wrap. Default: `globalThis.fetch`, looked up at each call. */

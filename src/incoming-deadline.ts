@@ -2,6 +2,7 @@ import { checkChoice, checkKeys, checkNumber, SPAN_MS, show } from './checks.ts'
 import type { Deadline } from './client-options.ts';
 import { type Clock, platformClock } from './clock.ts';
 import { DEADLINE_HEADERS, type DeadlineFormat, parseDeadline } from './http/deadline-header.ts';
+import { isToken } from './http/stored-response.ts';
 import { resolveTools } from './options.ts';
 
 /** The options of {@link incomingDeadline}. */
@@ -26,13 +27,25 @@ export function incomingDeadline(request: Pick<Request, 'headers'>, options: Inc
   checkKeys('incomingDeadline', options, ['maxMs', 'format', 'header', 'clock']);
   const format = checkChoice('incomingDeadline.format', options.format, ['ms', 'grpc']);
   const { header = DEADLINE_HEADERS[format] } = options;
-  if (typeof header !== 'string') throw new TypeError(`incomingDeadline.header must be a string, got ${show(header)}`);
+  if (typeof header !== 'string' || !isToken(header)) {
+    throw new TypeError(`incomingDeadline.header must be the name of a header, got ${show(header)}`);
+  }
   const maxMs = checkNumber('incomingDeadline.maxMs', options.maxMs, Infinity, SPAN_MS);
   const { clock } = resolveTools({ clock: options.clock ?? platformClock });
   const spanMs = Math.min(maxMs, parseDeadline(request.headers.get(header), format) ?? Infinity);
   const endsAt = clock.now() + spanMs;
   return {
-    signal: spanMs === Infinity ? new AbortController().signal : clock.timeoutSignal(spanMs),
+    signal: signalAfter(spanMs, clock),
     remainingMs: () => endsAt - clock.now(),
   };
+}
+
+// Whoever asks for more has no deadline: a timer that long would only be kept, one for each request.
+const LONGEST_MS = 86_400_000;
+
+function signalAfter(spanMs: number, clock: Clock): AbortSignal {
+  if (spanMs > LONGEST_MS) return new AbortController().signal;
+  // There is nothing left to wait for.
+  if (spanMs <= 0) return AbortSignal.abort(new DOMException('The deadline is over.', 'TimeoutError'));
+  return clock.timeoutSignal(spanMs);
 }

@@ -51,6 +51,7 @@ test.for<[string | null, number | undefined]>([
   ['1.5S', undefined],
   ['1s', undefined],
   ['1 S', undefined],
+  ['1Sx', undefined],
   ['2S, 500m', 500],
 ])('parseDeadline() of %j, as gRPC has it, is %j', ([header, ms]) => {
   expect(parseDeadline(header, 'grpc')).toBe(ms);
@@ -72,6 +73,25 @@ test.for<[number, string]>([
 });
 
 // In.
+
+test('incomingDeadline() of what is past due is over at once', () => {
+  const { deadline } = incoming('0');
+  expect(deadline.signal.aborted).toBe(true);
+  expect(deadline.signal.reason).toMatchObject({ name: 'TimeoutError' });
+  expect(deadline.remainingMs()).toBe(0);
+});
+
+test('incomingDeadline() keeps no timer for a deadline that is none', () => {
+  const { clock, deadline } = incoming('999999999999999');
+  expect(clock.pending).toBe(0);
+  expect(deadline.remainingMs()).toBe(999_999_999_999_999);
+});
+
+test('formatDeadline() writes no more than parseDeadline() reads', () => {
+  for (const ms of [1e15, 1e21, Number.MAX_VALUE]) {
+    expect(parseDeadline(formatDeadline(ms, 'ms'), 'ms')).toBe(999_999_999_999_999);
+  }
+});
 
 test('incomingDeadline() and propagateDeadline speak the language of gRPC, if told so', async () => {
   const clock = new FakeClock();
@@ -120,7 +140,7 @@ test.for<[string | undefined, number | undefined, number]>([
 ])('incomingDeadline() of %j with maxMs %j is %j', ([header, maxMs, remainingMs]) => {
   const { deadline } = incoming(header, maxMs === undefined ? {} : { maxMs });
   expect(deadline.remainingMs()).toBe(remainingMs);
-  expect(deadline.signal.aborted).toBe(false);
+  expect(deadline.signal.aborted).toBe(remainingMs === 0);
 });
 
 test('incomingDeadline() reads another header, if told so', () => {
@@ -131,7 +151,9 @@ test('incomingDeadline() reads another header, if told so', () => {
 test.for<[object, string]>([
   [{ maxMs: 0 }, 'incomingDeadline.maxMs must be a number above 0 or Infinity, got 0'],
   [{ maxMs: '5' }, 'incomingDeadline.maxMs must be a number above 0 or Infinity, got "5"'],
-  [{ header: 5 }, 'incomingDeadline.header must be a string, got 5'],
+  [{ header: 5 }, 'incomingDeadline.header must be the name of a header, got 5'],
+  [{ header: '' }, 'incomingDeadline.header must be the name of a header, got ""'],
+  [{ header: 'a b' }, 'incomingDeadline.header must be the name of a header, got "a b"'],
   [{ max: 5 }, 'incomingDeadline.max is not an option; there are maxMs, format, header, clock'],
 ])('incomingDeadline() throws for %j', ([options, message]) => {
   expect(() => incomingDeadline(new Request('https://edge.test/'), options)).toThrow(message);

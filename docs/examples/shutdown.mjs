@@ -22,7 +22,8 @@ const server = createServer((request, response) => {
 
 process.once('SIGTERM', async () => {
   health.draining = true; //                    1. not ready: the load balancer sends nothing new,
-  await sleep(Number(NOTICE_MS)); //               once it has looked
+  server.keepAliveTimeout = 1; //                  connections end with their answers,
+  await sleep(Number(NOTICE_MS)); //               until it has looked
   const closed = new Promise((done) => server.close(done)); // 2. no new connections
   await users.close({ drainMs: Number(DRAIN_MS) }); // 3. who waits for a slot is told; what runs may finish
   await closed; //                              4. the last answers are out: the process ends by itself

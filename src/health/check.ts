@@ -1,5 +1,6 @@
-import { checkFunction, checkKeys, checkNumber, SPAN_MS, show } from '../checks.ts';
+import { checkFunction, checkKeys, checkNumber, show } from '../checks.ts';
 import type { Clock } from '../clock.ts';
+import { cancelBody } from '../http/bytes.ts';
 
 /** As `application/health+json` has it: `warn` is healthy, with something to look at. */
 export type HealthStatus = 'pass' | 'warn' | 'fail';
@@ -16,8 +17,8 @@ export interface Finding {
 }
 
 /**
- * Looks whether something is well. It fails if it throws, gives `false`, or takes longer than it may: its signal aborts
- * then. Anything else that is no finding is a pass.
+ * Looks whether something is well. It fails if it throws, gives `false` or a Response that is not `ok`, or takes longer than
+ * it may: its signal aborts then. It may give a {@link Finding}, or several; anything else is a pass.
  */
 export type CheckFunction = (signal: AbortSignal) => unknown;
 
@@ -26,10 +27,12 @@ export interface TimedCheck {
   readonly run: CheckFunction;
   /** Milliseconds that it may take. Default: that of `createHealth`. */
   readonly timeoutMs?: number;
+  readonly dependency?: never;
 }
 
 /** A check that says how a dependency does: made by {@link dependsOn}. Liveness does not take it. */
-export interface DependencyCheck extends TimedCheck {
+export interface DependencyCheck {
+  readonly run: CheckFunction;
   readonly dependency: true;
 }
 
@@ -40,7 +43,7 @@ export type Check = CheckFunction | TimedCheck | DependencyCheck;
  * A check of liveness: whether this process is beyond help, and is to be started anew. A dependency that is down is no
  * reason: starting all who need it anew helps nobody.
  */
-export type LivenessCheck = CheckFunction | (TimedCheck & { readonly dependency?: never });
+export type LivenessCheck = CheckFunction | TimedCheck;
 
 /** A check that was carried out. */
 export interface Checked {
@@ -60,10 +63,14 @@ export interface NamedCheck {
   readonly timeoutMs: number;
 }
 
+/** What a check may take: not for ever, for one that hangs has failed. */
+export const CHECK_MS = { above: 0 };
+
 /** @throws TypeError or RangeError naming the option and the value. */
 export function resolveChecks(path: string, given: unknown, defaultTimeoutMs: number): readonly NamedCheck[] {
   if (given === undefined) return [];
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  // A list, a Map or a promise of checks would be none.
+  if (typeof given !== 'object' || given === null || Symbol.iterator in given || 'then' in given) {
     throw new TypeError(`${path} must be an object of checks by their names, got ${show(given)}`);
   }
   return Object.entries(given).map(([name, check]: [string, unknown]) => {
@@ -73,14 +80,14 @@ export function resolveChecks(path: string, given: unknown, defaultTimeoutMs: nu
       throw new TypeError(`${own} must be a function or { run, timeoutMs }, got ${show(check)}`);
     }
     checkKeys(own, check, ['run', 'timeoutMs', 'dependency']);
-    const { run, timeoutMs, dependency } = check as Partial<DependencyCheck>;
+    const { run, timeoutMs, dependency } = check as Partial<Omit<TimedCheck, 'dependency'> & DependencyCheck>;
     if (dependency !== undefined && path.endsWith('liveness')) {
       throw new TypeError(`${own} must not be about a dependency: put it into readiness`);
     }
     return {
       name,
       run: checkFunction(`${own}.run`, run ?? (null as unknown as CheckFunction), () => {}),
-      timeoutMs: checkNumber(`${own}.timeoutMs`, timeoutMs, defaultTimeoutMs, SPAN_MS),
+      timeoutMs: checkNumber(`${own}.timeoutMs`, timeoutMs, defaultTimeoutMs, CHECK_MS),
     };
   });
 }
@@ -91,20 +98,27 @@ export function carryOut({ name, run, timeoutMs }: NamedCheck, clock: Clock): Pr
   const startedAt = clock.now();
   const controller = new AbortController();
   return new Promise((resolve) => {
-    const end = (findings: readonly Finding[]): void => {
+    const end = (found: readonly Finding[]): void => {
       cancel();
-      resolve({ name, status: worst(findings), findings, at, durationMs: clock.now() - startedAt });
+      const durationMs = clock.now() - startedAt;
+      // One that blocks everything lets no timer tell.
+      const findings = durationMs > timeoutMs ? TOO_LATE : found;
+      resolve({ name, status: worst(findings), findings, at, durationMs });
     };
     const cancel = clock.schedule(timeoutMs, () => {
-      end([{ status: 'fail', output: 'timeout' }]);
+      end(TOO_LATE);
       controller.abort(new DOMException(`The check "${name}" took longer than ${timeoutMs} ms`, 'TimeoutError'));
     });
+    cancel.unref?.();
     // In a promise of its own, so that a synchronous throw is a rejection like any other.
     new Promise((done) => done(run(controller.signal)))
+      .then((result) => (Array.isArray(result) ? Promise.all(result) : result))
       .then(findingsIn)
       .then(end, (error: unknown) => end([{ status: 'fail', output: nameOf(error) }]));
   });
 }
+
+const TOO_LATE: readonly Finding[] = [{ status: 'fail', output: 'timeout' }];
 
 export function worst(all: readonly { readonly status: HealthStatus }[]): HealthStatus {
   if (all.some(({ status }) => status === 'fail')) return 'fail';
@@ -115,26 +129,38 @@ function findingsIn(result: unknown): readonly Finding[] {
   const all: readonly unknown[] = Array.isArray(result) ? result : [result];
   return all.map((each) => {
     if (each === false) return { status: 'fail' };
-    if (typeof each !== 'object' || each === null || !('status' in each)) return { status: 'pass' };
-    const { status, ...facts } = each;
+    if (typeof each !== 'object' || each === null) return { status: 'pass' };
+    if (each instanceof Response) return findingOf(each);
+    const { status, ...facts } = each as { readonly status?: unknown };
+    if (typeof status !== 'string') return { status: 'pass' };
     if (status !== 'pass' && status !== 'warn' && status !== 'fail') {
       return { status: 'fail', output: `status must be "pass", "warn" or "fail", got ${show(status)}` };
     }
     // No more than can be shown: a bigint, or what refers to itself, is no JSON.
     const shown = Object.entries(facts).filter(
-      ([name, value]) => FACTS.includes(name) && ['string', 'number', 'boolean'].includes(typeof value),
+      ([name, value]) =>
+        FACTS.includes(name) && (Number.isFinite(value) || typeof value === 'string' || typeof value === 'boolean'),
     );
     return { status, ...Object.fromEntries(shown) };
   });
+}
+
+/** Of a check that just calls something. */
+function findingOf(response: Response): Finding {
+  cancelBody(response);
+  return response.ok ? { status: 'pass' } : { status: 'fail', output: `status-${response.status}` };
 }
 
 const FACTS = ['output', 'componentId', 'observedValue', 'observedUnit'];
 
 /** What went wrong, but never the message of an error: anybody may be asking, and it may have anything in it. */
 function nameOf(error: unknown): string {
-  if (!(error instanceof Error || error instanceof DOMException)) return 'Error';
-  const code: unknown = Reflect.get(error, 'code');
   const isName = (text: unknown): text is string => typeof text === 'string' && /^\w{1,50}$/.test(text);
-  if (isName(code)) return code;
-  return isName(error.name) ? error.name : 'Error';
+  try {
+    const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
+    return [code, name].find(isName) ?? 'Error';
+  } catch {
+    // It is none, or throws on being looked at.
+    return 'Error';
+  }
 }

@@ -1,7 +1,7 @@
-import { checkKeys, checkNumber, SPAN_MS } from '../checks.ts';
+import { checkKeys, checkNumber } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
 import { resolveTools } from '../options.ts';
-import { type Check, type Checked, type LivenessCheck, resolveChecks, worst } from './check.ts';
+import { CHECK_MS, type Check, type Checked, type LivenessCheck, resolveChecks, worst } from './check.ts';
 import { Probe } from './probe.ts';
 import { type HealthReport, refusal, reportOn, toResponse } from './report.ts';
 
@@ -42,7 +42,7 @@ export function createHealth(options: HealthOptions = {}): Health {
   checkKeys('createHealth', options, ['liveness', 'readiness', 'startup', 'cacheMs', 'timeoutMs', 'clock']);
   const { clock } = resolveTools({ clock: options.clock ?? platformClock });
   const cacheMs = checkNumber('createHealth.cacheMs', options.cacheMs, 1_000, { least: 0 });
-  const timeoutMs = checkNumber('createHealth.timeoutMs', options.timeoutMs, 1_000, SPAN_MS);
+  const timeoutMs = checkNumber('createHealth.timeoutMs', options.timeoutMs, 1_000, CHECK_MS);
   const probeOf = (name: 'liveness' | 'readiness' | 'startup', goodMs: number): Probe =>
     new Probe(resolveChecks(`createHealth.${name}`, options[name], timeoutMs), goodMs, clock);
   const liveness = probeOf('liveness', cacheMs);
@@ -64,9 +64,8 @@ export function createHealth(options: HealthOptions = {}): Health {
 
   async function readinessReport(verbose: boolean): Promise<HealthReport> {
     if (health.draining) return refusal('draining');
-    await startupResults();
-    if (startedWith === undefined) return refusal('starting');
-    const found = await report(readiness, verbose);
+    const start = await report({ results: startupResults }, verbose);
+    const found = startedWith === undefined ? refusal('starting', start) : await report(readiness, verbose);
     // It may have begun while the checks were under way.
     return health.draining ? refusal('draining') : found;
   }
@@ -80,12 +79,13 @@ export function createHealth(options: HealthOptions = {}): Health {
   const health: Health = {
     draining: false,
     async handler({ url, method }) {
-      const { pathname, searchParams } = new URL(url);
-      const endpoint = Object.hasOwn(endpoints, pathname) ? endpoints[pathname] : undefined;
+      // Not by the URL's own parser: whatever comes as a host name is no reason not to answer others.
+      const [, path = '', query] = /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)(?:\?([^#]*))?/i.exec(url) ?? [];
+      const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
       if (endpoint === undefined) return undefined;
       if (method !== 'GET' && method !== 'HEAD')
         return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } });
-      return toResponse(await endpoint(searchParams.has('verbose')), method);
+      return toResponse(await endpoint(new URLSearchParams(query).has('verbose')), method);
     },
   };
   return health;

@@ -28,7 +28,8 @@ export class Probe {
     if (this.#results !== undefined && now < this.#goodUntil) return this.#results;
     if (this.#underWay === undefined || now >= this.#lostAt) {
       this.#lostAt = now + this.#longestMs;
-      this.#underWay = this.#carryOut(now);
+      // Not at once: a check may ask the very endpoint that it is behind.
+      this.#underWay = Promise.resolve().then(() => this.#carryOut(now));
     }
     return this.#within(this.#lostAt - now, this.#underWay);
   }
@@ -48,6 +49,7 @@ export class Probe {
   #within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve) => {
       const cancel = this.#clock.schedule(ms, () => resolve(undefined));
+      cancel.unref?.();
       work.then((value) => {
         cancel();
         resolve(value);

@@ -10,27 +10,32 @@ export interface HealthReport {
 /** One finding of a check. */
 export interface ReportedCheck extends Finding {
   /** When the check began (RFC 3339). */
-  readonly time: string;
+  readonly time?: string;
 }
 
 /** A verdict on checks; what they have found only for who asks for it. */
 export function reportOn(results: readonly Checked[], verbose: boolean): HealthReport {
   const status = worst(results);
   if (!verbose) return { status };
-  const checks = results.flatMap(({ name, findings, at, durationMs }): [string, readonly ReportedCheck[]][] => {
-    const time = new Date(at).toISOString();
-    const took = { status: worst(findings), observedValue: Math.round(durationMs), observedUnit: 'ms', time };
-    return [
-      [name, findings.map((finding) => ({ ...finding, time }))],
-      [`${name}:responseTime`, [took]],
-    ];
-  });
+  const checks = new Map<string, readonly ReportedCheck[]>();
+  const add = (name: string, found: readonly ReportedCheck[]): unknown =>
+    checks.set(name, [...(checks.get(name) ?? []), ...found]);
+  for (const { name, status: verdict, findings, at, durationMs } of results) {
+    const date = new Date(at);
+    const when = Number.isNaN(date.getTime()) ? {} : { time: date.toISOString() };
+    const took = { status: verdict, observedValue: Math.round(durationMs), observedUnit: 'ms', ...when };
+    add(
+      name,
+      findings.map((finding) => ({ ...finding, ...when })),
+    );
+    add(`${name}:responseTime`, [took]);
+  }
   return { status, checks: Object.fromEntries(checks) };
 }
 
-/** A verdict that needs no check. */
-export function refusal(output: string): HealthReport {
-  return { status: 'fail', output };
+/** A failure, whatever the checks say. */
+export function refusal(output: string, report?: HealthReport): HealthReport {
+  return { ...report, status: 'fail', output };
 }
 
 /** The answer: 200, or 503 for a failure, never to be cached; HEAD is answered without the body. */

@@ -21,7 +21,8 @@ export function parseDeadline(header: string | null, format: DeadlineFormat): nu
 /** What is left of a deadline, for the next hop: never more than there is. */
 export function formatDeadline(remainingMs: number, format: DeadlineFormat): string {
   const ms = Math.max(0, Math.floor(remainingMs));
-  if (format === 'ms') return String(ms);
+  // As many digits as are read.
+  if (format === 'ms') return String(Math.min(ms, 999_999_999_999_999));
   const unit = ['m', 'S', 'M'].find((each) => ms / Number(GRPC_UNITS[each]) <= MOST_GRPC) ?? 'H';
   return `${Math.min(MOST_GRPC, Math.floor(ms / Number(GRPC_UNITS[unit])))}${unit}`;
 }

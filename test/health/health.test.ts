@@ -1,6 +1,14 @@
 import { expect, test, vi } from 'vitest';
 
-import { createHealth, dependsOn, type Health, type HealthOptions, type HealthReport } from '../../src/health/index.ts';
+import {
+  createHealth,
+  dependsOn,
+  type Health,
+  type HealthOptions,
+  type HealthReport,
+  type TimedCheck,
+} from '../../src/health/index.ts';
+import type { Clock } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, url } from '../client/bench.ts';
 
@@ -9,6 +17,16 @@ interface Bench {
   readonly health: Health;
   /** Asks, and gives the status of the answer and what it says. */
   readonly ask: (path: string, init?: RequestInit) => Promise<[status: number, report: HealthReport]>;
+}
+
+/** The methods of a clock, as an object of its own: to change one of them. */
+function clockOf(clock: FakeClock): Clock {
+  return {
+    now: () => clock.now(),
+    epochNow: () => clock.epochNow(),
+    schedule: (delayMs, callback) => clock.schedule(delayMs, callback),
+    timeoutSignal: (delayMs) => clock.timeoutSignal(delayMs),
+  };
 }
 
 function healthBench(options: HealthOptions = {}): Bench {
@@ -100,6 +118,67 @@ test.for<{ readonly what: string; readonly check: (signal: AbortSignal) => unkno
       },
     }),
     report: ['fail', [{ status: 'fail', output: 'RangeError' }]],
+  },
+  {
+    what: 'throws what throws on being looked at',
+    check: () => {
+      throw Object.defineProperty(new Error(), 'code', {
+        get() {
+          throw new Error('mine');
+        },
+      });
+    },
+    report: ['fail', [{ status: 'fail', output: 'Error' }]],
+  },
+  {
+    what: 'throws what has another name each time',
+    check: () => {
+      let asked = 0;
+      throw Object.defineProperty(new Error(), 'name', {
+        get() {
+          asked += 1;
+          return asked > 1 ? 5n : 'Odd';
+        },
+      });
+    },
+    report: ['fail', [{ status: 'fail', output: 'Odd' }]],
+  },
+  {
+    what: 'throws a revoked proxy',
+    check: () => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      throw proxy;
+    },
+    report: ['fail', [{ status: 'fail', output: 'Error' }]],
+  },
+  {
+    what: 'gives promises of findings, of which one rejects',
+    check: () => [Promise.resolve(true), Promise.reject(new TypeError('down'))],
+    report: ['fail', [{ status: 'fail', output: 'TypeError' }]],
+  },
+  {
+    what: 'gives promises of findings',
+    check: () => [Promise.resolve({ status: 'warn' }), true, undefined],
+    report: ['warn', [{ status: 'warn' }, { status: 'pass' }, { status: 'pass' }]],
+  },
+  { what: 'gives a good Response', check: async () => new Response('ok'), report: ['pass', [{ status: 'pass' }]] },
+  {
+    what: 'gives a bad Response',
+    check: async () => new Response('no', { status: 503 }),
+    report: ['fail', [{ status: 'fail', output: 'status-503' }]],
+  },
+  { what: 'gives something with a status', check: () => ({ status: 200 }), report: ['pass', [{ status: 'pass' }]] },
+  {
+    what: 'measures what is no number',
+    check: () => ({ status: 'pass', observedValue: Number.NaN, observedUnit: 'ms' }),
+    report: ['pass', [{ status: 'pass', observedUnit: 'ms' }]],
+  },
+  { what: 'gives null', check: () => null, report: ['pass', [{ status: 'pass' }]] },
+  {
+    what: 'observes yes or no',
+    check: () => ({ status: 'pass', observedValue: true }),
+    report: ['pass', [{ status: 'pass', observedValue: true }]],
   },
   {
     what: 'gives a status that is none',
@@ -224,13 +303,8 @@ test('createHealth() does not wait for checks that are frozen with the request t
   const clock = new FakeClock();
   // On Workers, the timers of a request stop when it ends.
   const schedule: FakeClock['schedule'] = (delayMs, callback) => clock.schedule(delayMs, () => frozen || callback());
-  const mine = {
-    now: () => clock.now(),
-    epochNow: () => clock.epochNow(),
-    timeoutSignal: (ms: number) => clock.timeoutSignal(ms),
-  };
   const { ask } = healthBench({
-    clock: { ...mine, schedule },
+    clock: { ...clockOf(clock), schedule },
     liveness: {
       check() {
         asked += 1;
@@ -295,6 +369,79 @@ test('createHealth() is not ready if draining begins while it looks', async () =
   expect(await answer).toEqual([503, { status: 'fail', output: 'draining' }]);
 });
 
+test('createHealth() tells that it drains, also where it has not started', async () => {
+  const { clock, health, ask } = healthBench({ startup: { never: () => new Promise(() => {}) } });
+  const answer = ask('/readyz');
+  health.draining = true;
+  await clock.advance(1_000);
+  expect(await answer).toEqual([503, { status: 'fail', output: 'draining' }]);
+});
+
+test('createHealth() shows what the start waits for', async () => {
+  const { ask } = healthBench({ startup: { migrated: () => false } });
+  expect((await ask('/readyz?verbose'))[1]).toMatchObject({
+    status: 'fail',
+    output: 'starting',
+    checks: { migrated: [{ status: 'fail' }] },
+  });
+});
+
+// What a hostile reviewer found.
+
+test('createHealth() asks a check once that asks its own endpoint', async () => {
+  let asked = 0;
+  const bench: Bench = healthBench({
+    liveness: {
+      async self() {
+        asked += 1;
+        return (await bench.ask('/livez'))[0] === 200;
+      },
+    },
+  });
+  const answer = bench.ask('/livez');
+  await bench.clock.advance(1_000);
+  expect(await answer).toEqual([503, { status: 'fail' }]);
+  expect(asked).toBe(1);
+});
+
+test('createHealth() fails a check that blocks for longer than it may', async () => {
+  const inner = new FakeClock();
+  let blockedMs = 0;
+  const { ask } = healthBench({
+    liveness: {
+      loop: {
+        timeoutMs: 100,
+        run() {
+          blockedMs = 300;
+        },
+      },
+    },
+    clock: { ...clockOf(inner), now: () => inner.now() + blockedMs },
+  });
+  const [status, { checks }] = await ask('/livez?verbose');
+  expect([status, checks?.['loop']?.[0]?.output]).toEqual([503, 'timeout']);
+});
+
+test.for(['http://a b/livez?verbose', '/livez?verbose', 'https://x.test/livez?a=1&verbose=#x'])(
+  'createHealth() answers whatever host it is asked by: %s',
+  async (asked) => {
+    const response = await createHealth().handler({ url: asked, method: 'GET' } as Request);
+    expect(await response?.json()).toEqual({ status: 'pass', checks: {} });
+    const other = await createHealth().handler({ url: asked.replace('livez', 'users'), method: 'GET' } as Request);
+    expect(other).toBeUndefined();
+  },
+);
+
+test('createHealth() shows checks of names that look like its own, and a time only where there is one', async () => {
+  const { ask } = healthBench({
+    clock: new FakeClock({ epochNow: 9e15 }),
+    liveness: { 'a:responseTime': () => false, a: () => true },
+  });
+  const [, { checks }] = await ask('/livez?verbose');
+  expect(checks?.['a:responseTime']?.map(({ status }) => status)).toEqual(['fail', 'pass']);
+  expect(checks?.['a']).toEqual([{ status: 'pass' }]);
+});
+
 // dependsOn()
 
 test('dependsOn() tells the state of each circuit, and calls nobody', async () => {
@@ -357,6 +504,9 @@ test('dependsOn() takes a client without circuits for well', async () => {
 const { client } = clientBench([200]);
 
 test('createHealth() refuses a dependency in liveness, and so do its types', () => {
+  // @ts-expect-error: it is no check like any other either.
+  const timed: TimedCheck = dependsOn(client);
+  expect(timed.dependency).toBe(true);
   // @ts-expect-error: to start anew what needs something that is down helps nobody.
   const create = () => createHealth({ liveness: { users: dependsOn(client) } });
   expect(create).toThrow('createHealth.liveness.users must not be about a dependency: put it into readiness');
@@ -368,6 +518,14 @@ test.for<[options: unknown, message: string]>([
     'createHealth.live is not an option; there are liveness, readiness, startup, cacheMs, timeoutMs, clock',
   ],
   [{ readiness: [] }, 'createHealth.readiness must be an object of checks by their names, got an array'],
+  [{ readiness: new Map() }, 'createHealth.readiness must be an object of checks by their names, got an object'],
+  [
+    { readiness: Promise.resolve({}) },
+    'createHealth.readiness must be an object of checks by their names, got an object',
+  ],
+  [{ readiness: null }, 'createHealth.readiness must be an object of checks by their names, got null'],
+  [{ readiness: 'a' }, 'createHealth.readiness must be an object of checks by their names, got "a"'],
+  [{ readiness: { a: null } }, 'createHealth.readiness.a must be a function or { run, timeoutMs }, got null'],
   [{ readiness: { a: true } }, 'createHealth.readiness.a must be a function or { run, timeoutMs }, got true'],
   [{ startup: { a: {} } }, 'createHealth.startup.a.run must be a function, got null'],
   [
@@ -376,10 +534,10 @@ test.for<[options: unknown, message: string]>([
   ],
   [
     { liveness: { a: { run() {}, timeoutMs: 0 } } },
-    'createHealth.liveness.a.timeoutMs must be a number above 0 or Infinity, got 0',
+    'createHealth.liveness.a.timeoutMs must be a number above 0, got 0',
   ],
   [{ cacheMs: -1 }, 'createHealth.cacheMs must be a number of at least 0, got -1'],
-  [{ timeoutMs: '1s' }, 'createHealth.timeoutMs must be a number above 0 or Infinity, got "1s"'],
+  [{ timeoutMs: '1s' }, 'createHealth.timeoutMs must be a number above 0, got "1s"'],
   [null, 'createHealth must be an object, got null'],
 ])('createHealth(%j) is refused', ([options, message]) => {
   expect(() => createHealth(options as HealthOptions)).toThrow(message);
@@ -389,7 +547,7 @@ test.for<[given: unknown, options: unknown, message: string]>([
   [undefined, {}, 'client must have a snapshot(), got undefined'],
   [client, { whenOpen: 'pass' }, 'dependsOn.whenOpen must be "fail" or "warn", got "pass"'],
   [client, { dependencies: 'a' }, 'dependsOn.dependencies must be an array of strings, got "a"'],
-  [client, { dependencies: [5] }, 'dependsOn.dependencies must be an array of strings, got an array'],
+  [client, { dependencies: ['a', 5] }, 'dependsOn.dependencies must be an array of strings, got an array'],
   [client, { only: [] }, 'dependsOn.only is not an option; there are dependencies, whenOpen'],
 ])('dependsOn(%j, %j) is refused', ([given, options, message]) => {
   expect(() => dependsOn(given as typeof client, options as object)).toThrow(message);

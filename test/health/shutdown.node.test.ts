@@ -17,7 +17,7 @@ interface Answer {
 }
 
 const NOTICE_MS = 600;
-const UPSTREAM_MS = 300;
+let upstreamMs = 300;
 
 let upstream: Server;
 let service: ChildProcess;
@@ -25,7 +25,7 @@ let port = 0;
 const agent = new Agent({ keepAlive: true, maxSockets: 400 });
 
 beforeEach(async () => {
-  upstream = createServer((_request, response) => void setTimeout(() => response.end('the users'), UPSTREAM_MS));
+  upstream = createServer((_request, response) => void setTimeout(() => response.end('the users'), upstreamMs));
   upstream.listen(0, '127.0.0.1');
   await once(upstream, 'listening');
   const { port: upstreamPort } = upstream.address() as AddressInfo;
@@ -111,4 +111,17 @@ test('a service under load and SIGTERM is not ready first, then takes nothing ne
   expect(taken.filter(({ endedAt, ended }) => ended === 200 && endedAt > refusedAt).length).toBeGreaterThan(0);
   // 4. It ends by itself, soon after the last answer.
   expect(exitedAt - Math.max(...taken.map(({ endedAt }) => endedAt))).toBeLessThan(2_000);
+});
+
+test('a service ends with its last answer, also where a connection is kept alive', { timeout: 60_000 }, async () => {
+  const exited = once(service, 'exit');
+  upstreamMs = 3 * NOTICE_MS;
+  // Under way from before SIGTERM to after the door is shut.
+  const answer = ask('/users');
+  await sleep(100);
+  service.kill('SIGTERM');
+  const { ended, endedAt } = await answer;
+  await exited;
+  expect(ended).toBe(200);
+  expect(performance.now() - endedAt).toBeLessThan(3_000);
 });
