@@ -30,6 +30,20 @@ function openStore(): Store & { readonly entries: Map<string, StoreEntry> } {
   };
 }
 
+/** A store whose sets arrive when they are told to. */
+function landingStore() {
+  const store = openStore();
+  let arrive = (): void => {};
+  const slow: Store = {
+    ...store,
+    set: (key, entry) =>
+      new Promise((resolve) => {
+        arrive = () => resolve(void store.entries.set(key, entry));
+      }),
+  };
+  return { store, slow, land: () => arrive() };
+}
+
 test.for<{ readonly by: string; readonly a: FetchInit; readonly b: FetchInit }>([
   { by: 'Authorization', a: { headers: { authorization: 'Bearer a' } }, b: { headers: { authorization: 'Bearer b' } } },
   { by: 'an API key', a: { headers: { 'x-api-key': 'a' } }, b: { headers: { 'x-api-key': 'b' } } },
@@ -192,15 +206,7 @@ test('client.clear lets a refresh of what it has forgotten store nothing, nor a 
 });
 
 test('client.clear resolves, and what was given up as lost before it stays out', async () => {
-  const store = openStore();
-  let land = (): void => {};
-  const slow: Store = {
-    ...store,
-    set: (key, entry) =>
-      new Promise((resolve) => {
-        land = () => resolve(void store.entries.set(key, entry));
-      }),
-  };
+  const { store, slow, land } = landingStore();
   const { client, clock } = fallbackBench([good('of a'), down], { store: slow });
   await shown(client.fetch(url));
   await clock.advance(12_000);
@@ -232,15 +238,7 @@ test('client.fetch keeps what two names of a host are given apart', async () => 
 });
 
 test('client.clear resolves when nothing that was being stored can come back', async () => {
-  const store = openStore();
-  let land = (): void => {};
-  const slow: Store = {
-    ...store,
-    set: (key, entry) =>
-      new Promise((resolve) => {
-        land = () => resolve(void store.entries.set(key, entry));
-      }),
-  };
+  const { store, slow, land } = landingStore();
   const { client, clock } = fallbackBench([good('of a'), down], { store: slow });
   await shown(client.fetch(url));
   await clock.advance(0);
@@ -254,15 +252,7 @@ test('client.clear resolves when nothing that was being stored can come back', a
 });
 
 test('client.clear does not wait for ever for what is being stored, which is deleted when it comes', async () => {
-  const store = openStore();
-  let land = (): void => {};
-  const slow: Store = {
-    ...store,
-    set: (key, entry) =>
-      new Promise((resolve) => {
-        land = () => resolve(void store.entries.set(key, entry));
-      }),
-  };
+  const { store, slow, land } = landingStore();
   const { client, clock } = fallbackBench([good('of a'), down], { store: slow });
   await shown(client.fetch(url));
   await clock.advance(0);
