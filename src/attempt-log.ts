@@ -1,22 +1,22 @@
 import type { ClientSettings } from './client-options.ts';
 import type { Dependency } from './dependency.ts';
-import type { Emitter, SteadEvent } from './events.ts';
 import { callOf } from './http/call.ts';
 import { failureOf, httpResult, outcomeOf } from './http/verdict.ts';
 import { type CallContext, Layer, type Next } from './layer.ts';
 import { type Settled, unwrap } from './model/outcome.ts';
+import type { Telemetry } from './telemetry.ts';
 
 /** Notes each attempt: for the counters, the snapshot and who listens. It decides nothing. */
 export class AttemptLog extends Layer {
   readonly #dependency: Dependency;
   readonly #settings: ClientSettings;
-  readonly #events: Emitter<SteadEvent>;
+  readonly #telemetry: Telemetry;
 
-  constructor(dependency: Dependency, settings: ClientSettings, events: Emitter<SteadEvent>) {
+  constructor(dependency: Dependency, settings: ClientSettings, telemetry: Telemetry) {
     super();
     this.#dependency = dependency;
     this.#settings = settings;
-    this.#events = events;
+    this.#telemetry = telemetry;
   }
 
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
@@ -31,7 +31,9 @@ export class AttemptLog extends Layer {
     const startedAt = clock.now();
     let result: Settled<T>;
     try {
-      result = { value: await next(context) };
+      const sending =
+        call.followers.length > 0 ? this.#telemetry.send(call, context.attempt, () => next(context)) : next(context);
+      result = { value: await sending };
     } catch (error) {
       result = { error };
     }
@@ -52,9 +54,10 @@ export class AttemptLog extends Layer {
     if (outcome === 'failure' && failure !== undefined) {
       dependency.lastFailure = { at: tools.clock.epochNow(), failure, status: status ?? null };
     }
-    if (!this.#events.active) return;
-    this.#events.emit({
+    if (!this.#telemetry.hears(call)) return;
+    this.#telemetry.tell(call, {
       type: 'attempt',
+      call: call.id,
       dependency: dependency.key,
       at: tools.clock.epochNow(),
       attempt: context.attempt,

@@ -1,23 +1,23 @@
 import type { ClientSettings } from './client-options.ts';
 import type { Dependency } from './dependency.ts';
 import { SteadfetchError } from './errors.ts';
-import { about, type Emitter, type FailureKind, type RejectedEvent, type SteadEvent } from './events.ts';
+import type { FailureKind, RejectedEvent } from './events.ts';
 import { callOf } from './http/call.ts';
-import { addressOf } from './http/request.ts';
 import { type CallContext, Layer, type Next } from './layer.ts';
 import { type Settled, unwrap } from './model/outcome.ts';
+import type { Telemetry } from './telemetry.ts';
 
 /** Notes each call: for the counters, the snapshot and who listens. It decides nothing. */
 export class CallLog extends Layer {
   readonly #dependency: Dependency;
   readonly #settings: ClientSettings;
-  readonly #events: Emitter<SteadEvent>;
+  readonly #telemetry: Telemetry;
 
-  constructor(dependency: Dependency, settings: ClientSettings, events: Emitter<SteadEvent>) {
+  constructor(dependency: Dependency, settings: ClientSettings, telemetry: Telemetry) {
     super();
     this.#dependency = dependency;
     this.#settings = settings;
-    this.#events = events;
+    this.#telemetry = telemetry;
   }
 
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
@@ -44,21 +44,23 @@ export class CallLog extends Layer {
     const outcome = silent ? 'ignored' : call.outcome;
     counters[outcome] += 1;
     if (refusal !== undefined) counters.rejected += 1;
-    if (!this.#events.active) return;
+    const telemetry = this.#telemetry;
+    if (!telemetry.hears(call)) return;
     const at = this.#settings.tools.clock.epochNow();
-    if (refusal !== undefined) this.#events.emit({ type: 'rejected', dependency, at, code: refusal });
+    if (refusal !== undefined) telemetry.tell(call, { type: 'rejected', call: call.id, dependency, at, code: refusal });
     const failure = failureOf(result, context, refusal);
-    const completed: SteadEvent = {
+    telemetry.tell(call, {
       type: 'completed',
+      call: call.id,
       dependency,
       at,
       outcome,
       attempts: call.attempts,
       durationMs,
+      queuedMs: call.queuedMs,
       ...(call.status === undefined || 'error' in result ? {} : { status: call.status }),
       ...(failure === undefined ? {} : { failure }),
-    };
-    this.#events.emit(about(completed, addressOf(call.request)));
+    });
   }
 }
 

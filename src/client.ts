@@ -16,14 +16,14 @@ import type { Clock } from './clock.ts';
 import { composeLayers } from './compose.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
-import { about, Emitter, type Listener, type SteadEvent } from './events.ts';
+import type { Listener, SteadEvent } from './events.ts';
 import { NO_FALLBACK } from './fallback-options.ts';
 import { GuardedStore } from './guarded-store.ts';
 import type { Answer } from './http/answer.ts';
 import { BodyLeases } from './http/body.ts';
 import { degradation } from './http/cache-status.ts';
-import { type BodyReading, Call } from './http/call.ts';
-import { addressOf, describeRequest, type PreparedRequest, prepareRequest } from './http/request.ts';
+import { type BodyReading, Call, callOf } from './http/call.ts';
+import { describeRequest, type PreparedRequest, prepareRequest } from './http/request.ts';
 import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { type FallbackHost, HttpFallback } from './http-fallback.ts';
@@ -40,6 +40,7 @@ import { SharedBody } from './shared-body.ts';
 import { sharedCalls } from './shared-calls.ts';
 import type { ClientSnapshot } from './snapshot.ts';
 import { StoredAnswers } from './stored-answers.ts';
+import { Telemetry } from './telemetry.ts';
 
 /** A fault-tolerant `fetch`, with state of its own per dependency. Its methods work unbound. */
 export interface Client extends AsyncDisposable {
@@ -93,8 +94,8 @@ export interface CloseOptions {
 export function createClient(options?: ClientOptions): Client {
   const settings = resolveClient(options);
   const { clock } = settings.tools;
-  const events = new Emitter<SteadEvent>();
-  const dependencies = new Registry(settings, events);
+  const telemetry = new Telemetry(settings.tools.name);
+  const dependencies = new Registry(settings, telemetry);
   const leases = new BodyLeases();
   const send = raced(sender(settings, leases), settings.fetch === undefined);
   const underWay = new CallsUnderWay(clock);
@@ -114,7 +115,7 @@ export function createClient(options?: ClientOptions): Client {
     return composeLayers([
       remembers && new Invalidation(dependency, fallbackHost, coalesce),
       fallback !== false && new HttpFallback(dependency, fallback, fallbackHost),
-      new CallLog(dependency, settings, events),
+      new CallLog(dependency, settings, telemetry),
       deadlineMs < Infinity && new Deadline(deadlineMs, tools),
       // Calls that ask for limits of their own share with none.
       limits === settings.limits && coalesce,
@@ -125,22 +126,17 @@ export function createClient(options?: ClientOptions): Client {
           shouldRetry: (result, attempt, context) => shouldRetry(result, attempt, context, retry),
           retryAfterMsOf: (result) => retryAfterMsOf(result, clock.epochNow()),
           mayGoOn: () => breaker === undefined || breaker.closed,
-          onRetry(attempt, delayMs, retryAfterMs) {
-            if (!events.active) return;
+          onRetry(attempt, delayMs, retryAfterMs, context) {
+            const call = callOf(context);
+            if (!telemetry.hears(call)) return;
             const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
-            events.emit({
-              type: 'retry',
-              dependency: dependency.key,
-              at: clock.epochNow(),
-              attempt,
-              delayMs,
-              ...asked,
-            });
+            const of = { call: call.id, dependency: dependency.key, at: clock.epochNow() };
+            telemetry.tell(call, { type: 'retry', ...of, attempt, delayMs, ...asked });
           },
           discard: (value) => leases.discard(value),
         }),
       settings.breaker !== false && settings.breaker.counts === 'attempts' && breaker?.attempts,
-      new AttemptLog(dependency, settings, events),
+      new AttemptLog(dependency, settings, telemetry),
       coalesce && new SharedBody(maxBodyBytes, clock),
       attemptTimeoutMs < Infinity && new AttemptTimeout(attemptTimeoutMs, tools),
     ]);
@@ -155,15 +151,12 @@ export function createClient(options?: ClientOptions): Client {
       settings: ofFallback,
       answers: store && new StoredAnswers(new GuardedStore(store, clock, storeTimeoutMs), ofFallback, clock),
       refreshes: new Refreshes(),
-      tell(dependency, facts, request) {
-        if (!events.active) return;
-        const event: SteadEvent = { ...facts, dependency: dependency.key, at: clock.epochNow() };
-        events.emit(request === undefined ? event : about(event, addressOf(request)));
-      },
+      telemetry,
       discard: (answer) => leases.discard(answer),
       behind: async ({ request, limits, owner, era }, dependency, work) => {
         const call = new Call({ ...request, signal: undefined }, limits, ofFallback.maxBodyBytes);
         Object.assign(call, { owner, era });
+        telemetry.start(call, dependency.key, true);
         const scope = new Scope();
         const now = clock.now();
         if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
@@ -171,6 +164,7 @@ export function createClient(options?: ClientOptions): Client {
         try {
           await work(new CallContext(scope, { call, lease: leases.hold }));
         } finally {
+          telemetry.end(call, { value: undefined });
           underWay.leave(scope);
         }
       },
@@ -186,6 +180,7 @@ export function createClient(options?: ClientOptions): Client {
 
     const call = new Call(request, limits, reads, init);
     call.era = fallbackHost.answers?.era ?? 0;
+    telemetry.start(call, dependency.key, false);
     const scope = new Scope();
     const now = clock.now();
     const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency, clock);
@@ -198,8 +193,10 @@ export function createClient(options?: ClientOptions): Client {
     try {
       answer = await layersFor(dependency, limits).around(send, context);
       if (reads !== 'none' && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
+      telemetry.end(call, { value: answer.response });
       return answer;
     } catch (error) {
+      telemetry.end(call, { error });
       // Nobody gets the Response: a hook of the user's threw, say.
       if (answer === undefined && call.answer !== undefined) leases.discard(call.answer);
       throw error;
@@ -245,7 +242,7 @@ export function createClient(options?: ClientOptions): Client {
     await closing;
   }
 
-  return {
+  return telemetry.of({
     // A null init is none, as for fetch itself.
     fetch: async (input, init) => (await run(input, init ?? undefined, 'none')).response,
     json: async <T>(input: string | URL | Request, init?: FetchInit): Promise<Result<T>> => {
@@ -259,11 +256,11 @@ export function createClient(options?: ClientOptions): Client {
       at: clock.epochNow(),
       dependencies: Object.fromEntries([...dependencies].map((each) => [each.key, each.snapshot()])),
     }),
-    subscribe: (listener) => events.subscribe(listener),
+    subscribe: (listener) => telemetry.events.subscribe(listener),
     clear,
     close,
     [Symbol.asyncDispose]: () => close(),
-  };
+  });
 }
 
 /** Where a request's state is kept. */

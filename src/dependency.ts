@@ -1,15 +1,23 @@
 import type { ClientSettings, HttpResult } from './client-options.ts';
-import type { Emitter, SteadEvent } from './events.ts';
+import type { Clock } from './clock.ts';
 import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
 import { callOf } from './http/call.ts';
 import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
 import type { CallContext, Layer } from './layer.ts';
+import type { CircuitState } from './model/circuit.ts';
 import type { BreakerOptions, LayerTools } from './options.ts';
 import { Bulkhead } from './policies/bulkhead.ts';
 import { CircuitBreaker } from './policies/circuit-breaker.ts';
 import { RetryBudget } from './policies/retry-budget.ts';
-import { type Counters, type DependencySnapshot, type LastFailure, noCounters } from './snapshot.ts';
+import {
+  type Counters,
+  type DependencySnapshot,
+  type LastFailure,
+  type LastTransition,
+  noCounters,
+} from './snapshot.ts';
+import type { Telemetry } from './telemetry.ts';
 
 /** What is known of one dependency, and the layers that hold it. Nothing in it is shared with another. */
 export class Dependency {
@@ -21,12 +29,13 @@ export class Dependency {
   layers: Layer | undefined;
   counters: Counters = noCounters();
   lastFailure: LastFailure | null = null;
+  lastTransition: LastTransition | null = null;
   /** Calls under way. */
   active = 0;
   /** Whether it was called again since the registry last looked for an idle one. */
   recent = false;
 
-  constructor(key: string, settings: ClientSettings, events: Emitter<SteadEvent>) {
+  constructor(key: string, settings: ClientSettings, telemetry: Telemetry) {
     const { bulkhead, breaker, retry } = settings;
     const tools: LayerTools = { ...settings.tools, name: key };
     const { clock } = settings.tools;
@@ -36,18 +45,25 @@ export class Dependency {
         { ...bulkhead, ...tools },
         {
           holdFor,
-          onQueued: (running, queued) => {
-            if (events.active) events.emit({ type: 'queued', dependency: key, at: clock.epochNow(), running, queued });
+          onQueued(running, queued, context) {
+            const call = callOf(context);
+            if (!telemetry.hears(call)) return;
+            const at = clock.epochNow();
+            telemetry.tell(call, { type: 'queued', call: call.id, dependency: key, at, running, queued });
+          },
+          onDequeued(waitedMs, context) {
+            callOf(context).queuedMs = waitedMs;
           },
         },
       );
     }
     if (breaker !== false) {
-      this.breaker = httpBreaker(breaker, tools, () => clock.epochNow());
-      this.breaker.subscribe(({ from, to, retryAfterMs }) => {
-        if (!events.active) return;
+      this.breaker = httpBreaker(breaker, tools, clock, (from, to, retryAfterMs) => {
+        const at = clock.epochNow();
+        this.lastTransition = { at, from, to };
+        if (!telemetry.events.active) return;
         const wait = to === 'open' ? { retryAfterMs } : {};
-        events.emit({ type: 'transition', dependency: key, at: clock.epochNow(), from, to, ...wait });
+        telemetry.events.emit({ type: 'transition', dependency: key, at, from, to, ...wait });
       });
     }
     if (retry === false || retry.budget !== false) {
@@ -64,22 +80,34 @@ export class Dependency {
   }
 
   snapshot(): DependencySnapshot {
+    const { bulkhead } = this;
     return {
+      // First: it is asked for the state now, and that may be another.
       breaker: this.breaker?.snapshot() ?? null,
-      running: this.bulkhead?.running ?? this.active,
-      queued: this.bulkhead?.queued ?? 0,
+      lastTransition: this.lastTransition,
+      running: bulkhead?.running ?? this.active,
+      maxConcurrent: finite(bulkhead?.maxConcurrent),
+      queued: bulkhead?.queued ?? 0,
+      maxQueued: finite(bulkhead?.maxQueued),
       budget: this.budget?.snapshot() ?? null,
+      retriesAvailable: this.budget?.available ?? null,
       counters: { ...this.counters },
       lastFailure: this.lastFailure,
     };
   }
 
-  restore({ breaker, budget, counters, lastFailure }: DependencySnapshot, elapsedMs: number): void {
+  restore({ breaker, budget, counters, lastFailure, lastTransition }: DependencySnapshot, elapsedMs: number): void {
     if (breaker !== null) this.breaker?.restore(breaker, elapsedMs);
     if (budget !== null) this.budget?.restore(budget, elapsedMs);
     this.counters = { ...counters };
     this.lastFailure = lastFailure;
+    this.lastTransition = lastTransition;
   }
+}
+
+/** JSON has no Infinity. */
+function finite(limit: number | undefined): number | null {
+  return limit === undefined || limit === Infinity ? null : limit;
 }
 
 /** Until the body handed out has ended. What `json` did not read (an answer that is not 2xx) is no longer its call. */
@@ -90,13 +118,19 @@ function holdFor<T>(value: T, release: () => void, context: CallContext): T {
   return value;
 }
 
-function httpBreaker(options: BreakerOptions<HttpResult>, tools: LayerTools, epochNow: () => number): CircuitBreaker {
+function httpBreaker(
+  options: BreakerOptions<HttpResult>,
+  tools: LayerTools,
+  clock: Clock,
+  onTransition: (from: CircuitState, to: CircuitState, retryAfterMs: number) => void,
+): CircuitBreaker {
   const { classify, ...rest } = options;
   return new CircuitBreaker(
     { ...rest, ...tools },
     {
       outcomeOf: (result, context) => outcomeOf(result, context, classify),
-      retryAfterMsOf: (result) => retryAfterMsOf(result, epochNow()),
+      retryAfterMsOf: (result) => retryAfterMsOf(result, clock.epochNow()),
+      onTransition,
     },
   );
 }

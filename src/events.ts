@@ -12,8 +12,13 @@ interface EventBase {
   readonly at: number;
 }
 
+interface CallEventBase extends EventBase {
+  /** Number of the call it is about, unique within the client: what calls side by side are told apart by. */
+  readonly call: number;
+}
+
 /** An attempt ended: one trip to the network. */
-export interface AttemptEvent extends EventBase {
+export interface AttemptEvent extends CallEventBase {
   readonly type: 'attempt';
   /** Number of the attempt in its call, from 1. */
   readonly attempt: number;
@@ -25,7 +30,7 @@ export interface AttemptEvent extends EventBase {
 }
 
 /** Another attempt will follow after `delayMs`. */
-export interface RetryEvent extends EventBase {
+export interface RetryEvent extends CallEventBase {
   readonly type: 'retry';
   /** Number of the attempt that will follow. */
   readonly attempt: number;
@@ -44,13 +49,13 @@ export interface TransitionEvent extends EventBase {
 }
 
 /** A call was refused without touching the network. */
-export interface RejectedEvent extends EventBase {
+export interface RejectedEvent extends CallEventBase {
   readonly type: 'rejected';
   readonly code: Extract<SteadfetchErrorCode, 'CIRCUIT_OPEN' | 'BULKHEAD_FULL' | 'QUEUE_TIMEOUT' | 'CLOSED'>;
 }
 
 /** A call has to wait for a slot. */
-export interface QueuedEvent extends EventBase {
+export interface QueuedEvent extends CallEventBase {
   readonly type: 'queued';
   readonly running: number;
   /** Calls waiting, this one included. */
@@ -58,19 +63,21 @@ export interface QueuedEvent extends EventBase {
 }
 
 /** A call to the dependency ended, one that refreshes a stored answer too: with its response, or its error. */
-export interface CompletedEvent extends EventBase {
+export interface CompletedEvent extends CallEventBase {
   readonly type: 'completed';
   readonly outcome: Outcome;
   /** Attempts made; 0 if the call was refused. */
   readonly attempts: number;
   /** From the call to its answer, waiting included. */
   readonly durationMs: number;
+  /** How much of it was spent waiting for a slot; 0 if it had not to wait. */
+  readonly queuedMs: number;
   readonly status?: number;
   readonly failure?: FailureKind;
 }
 
 /** A caller was answered without the network, or in its place. */
-export interface FallbackEvent extends EventBase {
+export interface FallbackEvent extends CallEventBase {
   readonly type: 'fallback';
   /** Stored, or the default that `respond` gave. */
   readonly source: 'cache' | 'default';
@@ -83,7 +90,7 @@ export interface FallbackEvent extends EventBase {
 }
 
 /** A stored answer was renewed, or could not be. */
-export interface RevalidatedEvent extends EventBase {
+export interface RevalidatedEvent extends CallEventBase {
   readonly type: 'revalidated';
   /** Whether nobody waited for it. */
   readonly background: boolean;
@@ -104,7 +111,10 @@ export interface StoreErrorEvent extends EventBase {
   readonly reason: string;
 }
 
-/** Everything a client tells about its work; tell them apart by `type`. */
+/**
+ * Everything a client tells about its work; tell them apart by `type`. An event is delivered in a turn of its own, once the
+ * state it is about is committed: no layer is at work meanwhile, and whoever made the call goes on after it.
+ */
 export type SteadEvent =
   | AttemptEvent
   | RetryEvent
@@ -118,15 +128,27 @@ export type SteadEvent =
 
 export type Listener<E> = (event: E) => void;
 
+/** An event on its way, and who was listening when it was sent. */
+interface Delivery<E> {
+  readonly event: E;
+  readonly listeners: readonly Listener<E>[];
+}
+
 /**
  * Delivers events in order, to each listener, whatever a listener does: one that throws is reported once and goes on
  * being called; one that causes further events gets them after all have had the current one.
  */
 export class Emitter<E> {
   #listeners: readonly Listener<E>[] = [];
-  readonly #pending: E[] = [];
+  readonly #pending: Delivery<E>[] = [];
   readonly #reported = new WeakSet<Listener<E>>();
+  readonly #defers: boolean;
   #delivering = false;
+
+  /** @param defers Whether listeners are called in a microtask, and not before `emit` returns. */
+  constructor(defers = false) {
+    this.#defers = defers;
+  }
 
   /** Whether anybody listens: if not, no event need be made. */
   get active(): boolean {
@@ -136,7 +158,7 @@ export class Emitter<E> {
   /** Adds a listener, and returns the function that removes it. */
   subscribe(listener: Listener<E>): () => void {
     if (typeof listener !== 'function') throw new TypeError(`subscribe() takes a function, got ${String(listener)}`);
-    // A fresh array each time: a delivery under way keeps the listeners it started with. The wrapper makes each
+    // A fresh array each time: an event on its way keeps the listeners it was sent to. The wrapper makes each
     // subscription its own, also of the same function.
     const own: Listener<E> = (event) => listener(event);
     this.#listeners = [...this.#listeners, own];
@@ -146,17 +168,22 @@ export class Emitter<E> {
   }
 
   emit(event: E): void {
-    this.#pending.push(event);
+    this.#pending.push({ event, listeners: this.#listeners });
     if (this.#delivering) return;
     this.#delivering = true;
+    if (this.#defers) queueMicrotask(() => this.#deliverAll());
+    else this.#deliverAll();
+  }
+
+  #deliverAll(): void {
     for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
-      for (const listener of this.#listeners) this.#deliver(listener, next);
+      for (const listener of next.listeners) this.#deliver(listener, next.event);
     }
     this.#delivering = false;
   }
 
   #deliver(listener: Listener<E>, event: E): void {
-    // Unsubscribed by a listener before it in this delivery.
+    // Unsubscribed since it was sent.
     if (!this.#listeners.includes(listener)) return;
     try {
       const returned: unknown = listener(event);

@@ -1,13 +1,7 @@
 import { show } from './checks.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError, HttpError } from './errors.ts';
-import {
-  type FallbackEvent,
-  type RevalidatedEvent,
-  reportThrown,
-  type SteadEvent,
-  type StoreErrorEvent,
-} from './events.ts';
+import { type FallbackEvent, type RevalidatedEvent, reportThrown } from './events.ts';
 import { Exchange, keepAlive } from './exchange.ts';
 import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
 import type { StoreErrorListener } from './guarded-store.ts';
@@ -16,7 +10,7 @@ import { defaultStatus, storedStatus } from './http/cache-status.ts';
 import { cacheUseOf, isRead } from './http/cache-use.ts';
 import { type Call, callOf } from './http/call.ts';
 import { isOffline } from './http/online.ts';
-import { describeRequest, type PreparedRequest } from './http/request.ts';
+import { describeRequest } from './http/request.ts';
 import { toResponse } from './http/stored-response.ts';
 import { httpResult } from './http/verdict.ts';
 import { type CallContext, Layer, type Next, raced, untilAborted } from './layer.ts';
@@ -28,10 +22,7 @@ import { fallBack } from './policies/fallback.ts';
 import { type Refreshes, refreshId } from './refreshes.ts';
 import { reasonOf } from './result.ts';
 import { type Kept, ownerOf, type Place, type StoredAnswers } from './stored-answers.ts';
-
-/** An event without what all of them have in common. */
-type Facts<E> = E extends SteadEvent ? Omit<E, 'dependency' | 'at'> : never;
-type FallbackFacts = Facts<FallbackEvent | RevalidatedEvent | StoreErrorEvent>;
+import type { Telemetry } from './telemetry.ts';
 
 /** What all fallback layers of a client share. */
 export interface FallbackHost {
@@ -42,8 +33,7 @@ export interface FallbackHost {
   readonly refreshes: Refreshes;
   /** Runs `work` as a call of its own, for the same request and without its caller. */
   readonly behind: (call: Call, dependency: Dependency, work: (context: CallContext) => Promise<void>) => Promise<void>;
-  /** Tells whoever listens what has become of a dependency's stored answers. */
-  readonly tell: (dependency: Dependency, event: FallbackFacts, request?: PreparedRequest) => void;
+  readonly telemetry: Telemetry;
   /** Frees an answer that is not handed out. */
   readonly discard: (answer: Answer) => void;
 }
@@ -71,12 +61,14 @@ export class HttpFallback extends Layer {
   readonly #dependency: Dependency;
   readonly #rules: FallbackRules;
   readonly #host: FallbackHost;
+  readonly #onStoreError: StoreErrorListener;
 
   constructor(dependency: Dependency, rules: FallbackRules, host: FallbackHost) {
     super();
     this.#dependency = dependency;
     this.#rules = rules;
     this.#host = host;
+    this.#onStoreError = storeErrors(dependency, host);
   }
 
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
@@ -134,12 +126,12 @@ export class HttpFallback extends Layer {
         const { answer, result, status } = await exchange.ask(next, context, kept);
         if (result === 'failed') refreshes.failed(id, `status-${status}`);
         else refreshes.succeeded(id);
-        this.#emit({ type: 'revalidated', background: true, result, status });
+        this.#tellRevalidated(callOf(context), true, result, status);
         if (answer !== undefined && answer.bytes === undefined) this.#host.discard(answer);
         await exchange.writing.done;
       } catch (error) {
         refreshes.failed(id, reasonOf(error, 'network'));
-        this.#emit({ type: 'revalidated', background: true, result: 'failed' });
+        this.#tellRevalidated(callOf(context), true, 'failed');
       } finally {
         exchange.close();
         refreshes.end(id, lostAt);
@@ -158,7 +150,7 @@ export class HttpFallback extends Layer {
       // What is kept may be no JSON, and JSON is asked for: then there is nothing to be confirmed.
       if (given === undefined) return (await exchange.ask(next, inside, undefined)).answer as Answer;
       if (kept !== undefined && result !== 'failed') {
-        this.#emit({ type: 'revalidated', background: false, result, status });
+        this.#tellRevalidated(call, false, result, status);
         this.#host.refreshes.succeeded(refreshId(place, kept.stored));
       }
       return given;
@@ -200,7 +192,7 @@ export class HttpFallback extends Layer {
     } catch {
       return undefined;
     }
-    this.#tell(call, 'cache', ageMs, reason);
+    this.#tellAnswered(call, 'cache', ageMs, reason);
     return new Answer(toResponse(stored, ageMs, storedStatus(lifetimes.freshMs - ageMs, reason)), value);
   }
 
@@ -223,7 +215,7 @@ export class HttpFallback extends Layer {
     try {
       const answer = await limit.around(raced(ask), context);
       if (answer === undefined) return undefined;
-      this.#tell(call, 'default', 0, reason);
+      this.#tellAnswered(call, 'default', 0, reason);
       return this.#instead(result, answer);
     } catch (error) {
       if (context.scope.aborted) throw context.scope.reason;
@@ -242,20 +234,46 @@ export class HttpFallback extends Layer {
     return new Exchange(answers.open(place, deadlineAt, call.era), answers, this.#rules, this.#onStoreError);
   }
 
-  readonly #onStoreError: StoreErrorListener = (operation, reason) => {
-    this.#emit({ type: 'store-error', operation, reason });
-  };
-
-  #tell({ request }: Call, source: FallbackEvent['source'], ageMs: number, reason: string | undefined): void {
+  #tellAnswered(call: Call, source: FallbackEvent['source'], ageMs: number, reason: string | undefined): void {
+    const { telemetry, tools } = this.#host;
+    const { counters, key: dependency } = this.#dependency;
     const degraded = reason !== undefined;
-    const why = degraded ? { reason } : {};
-    const event: FallbackFacts = { type: 'fallback', source, degraded, ageMs: Math.max(0, ageMs), ...why };
-    this.#host.tell(this.#dependency, event, request);
+    counters[source === 'cache' ? 'stored' : 'defaults'] += 1;
+    if (degraded) counters.degraded += 1;
+    if (!telemetry.hears(call)) return;
+    telemetry.tell(call, {
+      type: 'fallback',
+      call: call.id,
+      dependency,
+      at: tools.clock.epochNow(),
+      source,
+      degraded,
+      ageMs: Math.max(0, ageMs),
+      ...(degraded ? { reason } : {}),
+    });
   }
 
-  #emit(event: FallbackFacts): void {
-    this.#host.tell(this.#dependency, event);
+  #tellRevalidated(call: Call, background: boolean, result: RevalidatedEvent['result'], status?: number): void {
+    const { telemetry, tools } = this.#host;
+    if (!telemetry.hears(call)) return;
+    telemetry.tell(call, {
+      type: 'revalidated',
+      call: call.id,
+      dependency: this.#dependency.key,
+      at: tools.clock.epochNow(),
+      background,
+      result,
+      ...(status === undefined ? {} : { status }),
+    });
   }
+}
+
+/** Tells whoever listens that the store failed a dependency. */
+export function storeErrors({ key: dependency }: Dependency, { telemetry, tools }: FallbackHost): StoreErrorListener {
+  return (operation, reason) => {
+    if (!telemetry.events.active) return;
+    telemetry.events.emit({ type: 'store-error', dependency, at: tools.clock.epochNow(), operation, reason });
+  };
 }
 
 /** A refusal on `close()` is none: the client is not to answer any more. */

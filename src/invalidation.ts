@@ -3,7 +3,7 @@ import { keepAlive } from './exchange.ts';
 import type { Answer } from './http/answer.ts';
 import { isWrite } from './http/cache-use.ts';
 import { callOf } from './http/call.ts';
-import type { FallbackHost } from './http-fallback.ts';
+import { type FallbackHost, storeErrors } from './http-fallback.ts';
 import { type CallContext, Layer, type Next, untilAborted } from './layer.ts';
 import type { Coalesce } from './policies/coalesce.ts';
 import { isOfResource } from './shared-calls.ts';
@@ -29,7 +29,7 @@ export class Invalidation extends Layer {
     const call = callOf(context);
     const { request, storage } = call;
     if (!isWrite(request) || context.scope.aborted) return next(context);
-    const { answers, settings, tell } = this.#host;
+    const { answers, settings } = this.#host;
     // Whoever writes: what is everybody's is outdated.
     const owner = ownerOf(request, storage.partition, settings.partition) ?? PUBLIC;
     const place = answers && (await untilAborted(context.scope, answers.placeOf(request, owner)));
@@ -37,9 +37,7 @@ export class Invalidation extends Layer {
       const answer = await next(context);
       // One whose answer is hidden may have succeeded.
       if (place !== undefined && (answer as Answer).response.status < 400) {
-        const forgotten = answers?.forget(place, (operation, reason) => {
-          tell(this.#dependency, { type: 'store-error', operation, reason });
-        });
+        const forgotten = answers?.forget(place, storeErrors(this.#dependency, this.#host));
         keepAlive(call, Promise.resolve(forgotten));
       }
       return answer;

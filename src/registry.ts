@@ -1,7 +1,7 @@
 import type { ClientSettings } from './client-options.ts';
 import { Dependency } from './dependency.ts';
-import type { Emitter, SteadEvent } from './events.ts';
 import type { ClientSnapshot } from './snapshot.ts';
+import type { Telemetry } from './telemetry.ts';
 
 // How many entries are looked at to make room for one: a storm of new names must not make each call walk the registry.
 const LOOKS = 16;
@@ -10,13 +10,13 @@ const LOOKS = 16;
 export class Registry {
   readonly #entries = new Map<string, Dependency>();
   readonly #settings: ClientSettings;
-  readonly #events: Emitter<SteadEvent>;
+  readonly #telemetry: Telemetry;
   /** Restored on first use: where a Worker creates its client, at module scope, the clocks stand at 0. */
   #saved: ClientSnapshot | undefined;
 
-  constructor(settings: ClientSettings, events: Emitter<SteadEvent>) {
+  constructor(settings: ClientSettings, telemetry: Telemetry) {
     this.#settings = settings;
-    this.#events = events;
+    this.#telemetry = telemetry;
     this.#saved = settings.restore;
   }
 
@@ -31,7 +31,7 @@ export class Registry {
       known.recent = true;
       return known;
     }
-    const created = new Dependency(key, this.#settings, this.#events);
+    const created = new Dependency(key, this.#settings, this.#telemetry);
     if (this.#entries.size < this.#settings.maxDependencies || this.#evictOne()) this.#entries.set(key, created);
     return created;
   }

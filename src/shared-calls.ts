@@ -17,17 +17,18 @@ export function sharedCalls(maxBytes: number, clock: Clock, propagates: boolean)
       return propagates && call.storage.deadline !== undefined ? undefined : identityOf(call);
     },
     sharedContext(first, scope, limit, callers) {
-      const { request, limits, reads, headers, owner, era } = callOf(first);
+      const { request, limits, reads, headers, owner, era, id, followers } = callOf(first);
       const call = new Call({ ...request, signal: undefined }, limits, reads);
-      Object.assign(call, { headers, owner, era, callers });
+      Object.assign(call, { headers, owner, era, id, followers, callers });
       return new CallContext(scope, { ...first.caller, call }, 1, limit);
     },
     report(shared, own, leads) {
-      const { outcome, status, failure, sentAt, attempts, answer } = callOf(shared);
+      const { outcome, status, failure, sentAt, attempts, queuedMs, answer } = callOf(shared);
       // What all of them have been told is counted once, and stored once.
       const call = Object.assign(callOf(own), { outcome, status, failure, sentAt, follows: !leads });
       if (!leads) return;
       call.attempts += attempts;
+      call.queuedMs += queuedMs;
       call.answer = answer;
     },
     // A good one has been read by then, if it could be: see SharedBody. Of others, the status counts more than the body.

@@ -1,5 +1,6 @@
 import { checkKeys, checkNumber, show } from './checks.ts';
 import type { FailureKind } from './events.ts';
+import type { CircuitState } from './model/circuit.ts';
 import type { CircuitSnapshot } from './model/circuit-snapshot.ts';
 import type { RetryBudgetSnapshot } from './model/retry-budget.ts';
 
@@ -13,6 +14,11 @@ export interface Counters {
   failure: number;
   ignored: number;
   rejected: number;
+  /** Answers that callers were given from the store, and by `respond`. */
+  stored: number;
+  defaults: number;
+  /** Those of both that say that they are second best. */
+  degraded: number;
 }
 
 /** The last attempt that counted as a failure. */
@@ -23,13 +29,29 @@ export interface LastFailure {
   readonly status: number | null;
 }
 
+/** The last change of the circuit's state. */
+export interface LastTransition {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly from: CircuitState;
+  readonly to: CircuitState;
+}
+
 /** A dependency's state as plain JSON. A layer that is switched off is `null`. */
 export interface DependencySnapshot {
   readonly breaker: CircuitSnapshot | null;
+  /** Since when the circuit is in its state; `null` if it never was in another. */
+  readonly lastTransition: LastTransition | null;
   /** Calls that hold a slot of the bulkhead, and that wait for one. */
   readonly running: number;
+  /** Slots; `null` without a limit. */
+  readonly maxConcurrent: number | null;
   readonly queued: number;
+  /** Places to wait; `null` without a limit. */
+  readonly maxQueued: number | null;
   readonly budget: RetryBudgetSnapshot | null;
+  /** Retries that the budget would grant now. */
+  readonly retriesAvailable: number | null;
   readonly counters: Readonly<Counters>;
   readonly lastFailure: LastFailure | null;
 }
@@ -62,13 +84,19 @@ export function parseSnapshot(value: unknown): ClientSnapshot {
 }
 
 function parseDependency(path: string, value: unknown): DependencySnapshot {
-  const { breaker, budget, counters, lastFailure } = record(path, value);
+  const { breaker, budget, counters, lastFailure, ...rest } = record(path, value);
+  // Snapshots of earlier versions have none of these.
+  const { lastTransition = null, maxConcurrent = null, maxQueued = null, retriesAvailable = null } = rest;
   return {
     breaker: breaker === null ? null : parseCircuit(`${path}.breaker`, breaker),
+    lastTransition: lastTransition === null ? null : parseLastTransition(`${path}.lastTransition`, lastTransition),
     // What ran and waited then has ended with its process.
     running: 0,
+    maxConcurrent: limit(`${path}.maxConcurrent`, maxConcurrent),
     queued: 0,
+    maxQueued: limit(`${path}.maxQueued`, maxQueued),
     budget: budget === null ? null : parseBudget(`${path}.budget`, budget),
+    retriesAvailable: limit(`${path}.retriesAvailable`, retriesAvailable),
     counters: parseCounters(`${path}.counters`, counters),
     lastFailure: lastFailure === null ? null : parseLastFailure(`${path}.lastFailure`, lastFailure),
   };
@@ -77,14 +105,12 @@ function parseDependency(path: string, value: unknown): DependencySnapshot {
 /** @throws TypeError or RangeError naming the part that is wrong, and its value. */
 export function parseCircuit(path: string, value: unknown): CircuitSnapshot {
   const circuit = record(path, value);
-  const { state, retryAfterMs, window } = circuit;
-  if (state !== 'closed' && state !== 'open' && state !== 'half-open') {
-    throw new TypeError(`${path}.state must be "closed", "open" or "half-open", got ${show(state)}`);
-  }
+  const { retryAfterMs, window } = circuit;
+  const state = parseState(`${path}.state`, circuit['state']);
   const totals = window === null ? null : record(`${path}.window`, window);
   return {
     state,
-    retryAfterMs: retryAfterMs === null ? null : amount(`${path}.retryAfterMs`, retryAfterMs),
+    retryAfterMs: limit(`${path}.retryAfterMs`, retryAfterMs),
     failedProbes: amount(`${path}.failedProbes`, circuit['failedProbes']),
     successfulProbes: amount(`${path}.successfulProbes`, circuit['successfulProbes']),
     consecutiveFailures: amount(`${path}.consecutiveFailures`, circuit['consecutiveFailures']),
@@ -99,6 +125,16 @@ export function parseCircuit(path: string, value: unknown): CircuitSnapshot {
   };
 }
 
+function parseState(path: string, value: unknown): CircuitState {
+  if (value === 'closed' || value === 'open' || value === 'half-open') return value;
+  throw new TypeError(`${path} must be "closed", "open" or "half-open", got ${show(value)}`);
+}
+
+function parseLastTransition(path: string, value: unknown): LastTransition {
+  const { at, from, to } = record(path, value);
+  return { at: amount(`${path}.at`, at), from: parseState(`${path}.from`, from), to: parseState(`${path}.to`, to) };
+}
+
 /** @throws TypeError or RangeError naming the part that is wrong, and its value. */
 export function parseBudget(path: string, value: unknown): RetryBudgetSnapshot {
   const { calls, retries, reserve } = record(path, value);
@@ -110,14 +146,27 @@ export function parseBudget(path: string, value: unknown): RetryBudgetSnapshot {
 }
 
 export function noCounters(): Counters {
-  return { calls: 0, attempts: 0, retries: 0, success: 0, failure: 0, ignored: 0, rejected: 0 };
+  return {
+    calls: 0,
+    attempts: 0,
+    retries: 0,
+    success: 0,
+    failure: 0,
+    ignored: 0,
+    rejected: 0,
+    stored: 0,
+    defaults: 0,
+    degraded: 0,
+  };
 }
 
 function parseCounters(path: string, value: unknown): Counters {
   const given = record(path, value);
   const counters = noCounters();
   for (const name of Object.keys(counters) as (keyof Counters)[]) {
-    counters[name] = amount(`${path}.${name}`, given[name]);
+    // Missing in snapshots of earlier versions.
+    const isNew = name === 'stored' || name === 'defaults' || name === 'degraded';
+    counters[name] = amount(`${path}.${name}`, isNew ? (given[name] ?? 0) : given[name]);
   }
   return counters;
 }
@@ -138,13 +187,17 @@ function parseLastFailure(path: string, value: unknown): LastFailure {
   return {
     at: amount(`${path}.at`, at),
     failure: failure as FailureKind,
-    status: status === null ? null : amount(`${path}.status`, status),
+    status: limit(`${path}.status`, status),
   };
 }
 
 function record(path: string, value: unknown, known?: readonly string[]): Record<string, unknown> {
   checkKeys(path, value, known ?? Object.keys(value ?? {}));
   return value as Record<string, unknown>;
+}
+
+function limit(path: string, value: unknown): number | null {
+  return value === null ? null : amount(path, value);
 }
 
 // NaN stands for "missing" here, which no rule lets pass.

@@ -2,15 +2,15 @@ import { expect, test } from 'vitest';
 
 import { resolveClient } from '../src/client-options.ts';
 import type { Dependency } from '../src/dependency.ts';
-import { Emitter } from '../src/events.ts';
-import type { ClientOptions, ClientSnapshot, SteadEvent } from '../src/index.ts';
+import type { ClientOptions, ClientSnapshot } from '../src/index.ts';
 import { Registry } from '../src/registry.ts';
 import { noCounters } from '../src/snapshot.ts';
+import { Telemetry } from '../src/telemetry.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
 
 function registryOf(options: ClientOptions = {}): Registry {
   const settings = resolveClient({ clock: new FakeClock(), random: () => 0, ...options });
-  return new Registry(settings, new Emitter<SteadEvent>());
+  return new Registry(settings, new Telemetry(undefined));
 }
 
 /** The names it knows, the one that would go first in front. */
@@ -28,9 +28,13 @@ function snapshotOf(
 ): ClientSnapshot {
   const dependency = {
     breaker: null,
+    lastTransition: null,
     running: 0,
+    maxConcurrent: null,
     queued: 0,
+    maxQueued: null,
     budget: null,
+    retriesAvailable: null,
     counters: { ...noCounters(), calls: 7 },
     lastFailure: null,
     ...changes,

@@ -17,10 +17,17 @@ const dependency: DependencySnapshot = {
     consecutiveFailures: 3,
     window: { calls: 40, failures: 30, slow: 20 },
   },
+  lastTransition: { at: 900, from: 'closed', to: 'open' },
   running: 0,
+  maxConcurrent: 64,
   queued: 0,
+  maxQueued: 32,
   budget: { calls: 10, retries: 2, reserve: 7.5 },
-  counters: { calls: 7, attempts: 6, retries: 5, success: 4, failure: 3, ignored: 2, rejected: 1 },
+  retriesAvailable: 9,
+  counters: {
+    ...{ calls: 7, attempts: 6, retries: 5, success: 4, failure: 3, ignored: 2, rejected: 1 },
+    ...{ stored: 8, defaults: 9, degraded: 10 },
+  },
   lastFailure: { at: 1_000, failure: 'status', status: 503 },
 };
 
@@ -96,6 +103,10 @@ test.for([
   'dependencies.*.breaker.window',
   'dependencies.*.breaker.retryAfterMs',
   'dependencies.*.lastFailure.status',
+  'dependencies.*.lastTransition',
+  'dependencies.*.maxConcurrent',
+  'dependencies.*.maxQueued',
+  'dependencies.*.retriesAvailable',
 ])('parseSnapshot() takes null for %s: there is none', (path) => {
   expect(parseSnapshot(withValue(path, null))).toEqual(withValue(path, null));
 });
@@ -123,6 +134,16 @@ test('parseSnapshot() leaves out what later versions may have added to a depende
     Object.assign(part as Json, { invented: 1 });
   }
   expect(parseSnapshot(given)).toEqual(snapshot);
+});
+
+test('parseSnapshot() takes snapshots of earlier versions, which say less', () => {
+  const given = structuredClone(snapshot) as unknown as { dependencies: Record<string, Json> };
+  const old = given.dependencies[key] as Json;
+  for (const name of ['lastTransition', 'maxConcurrent', 'maxQueued', 'retriesAvailable']) delete old[name];
+  for (const name of ['stored', 'defaults', 'degraded']) delete (old['counters'] as Json)[name];
+  const none = { lastTransition: null, maxConcurrent: null, maxQueued: null, retriesAvailable: null };
+  const counters = { ...dependency.counters, stored: 0, defaults: 0, degraded: 0 };
+  expect(parseSnapshot(given).dependencies[key]).toEqual({ ...dependency, ...none, counters });
 });
 
 test('parseSnapshot() throws TypeError for what is no part of a snapshot: it may be something else altogether', () => {
@@ -191,6 +212,7 @@ const amounts = [
   'dependencies.*.counters.rejected',
   'dependencies.*.lastFailure.at',
   'dependencies.*.lastFailure.status',
+  'dependencies.*.lastTransition.at',
 ];
 
 test.for(amounts)('parseSnapshot() takes any amount from 0 up, for %s', (path) => {
@@ -221,6 +243,12 @@ test.for(amounts)('parseSnapshot() throws TypeError that says where, for what is
       new TypeError(`${shownPath(path)} must be a number of at least 0, got ${shown}`),
     );
   }
+});
+
+test.for(['from', 'to'])('parseSnapshot() throws TypeError, for a circuit that went %s nowhere', (end) => {
+  expect(() => parseSnapshot(withValue(`dependencies.*.lastTransition.${end}`, 'ajar'))).toThrow(
+    new TypeError(`${at}.lastTransition.${end} must be "closed", "open" or "half-open", got "ajar"`),
+  );
 });
 
 test.for(['Open', 'broken', '', null, 5, undefined, {}])(
@@ -277,5 +305,8 @@ test('noCounters() is a fresh set of zeros each time', () => {
     failure: 0,
     ignored: 0,
     rejected: 0,
+    stored: 0,
+    defaults: 0,
+    degraded: 0,
   });
 });

@@ -6,6 +6,7 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { expect, test as plainTest } from 'vitest';
 
 import type { ClientSnapshot } from '../src/index.ts';
+import { noCounters } from '../src/snapshot.ts';
 import { type Scenario, scenario } from './support/scenario.ts';
 
 /** A Worker in a fresh isolate, as its users reach it. */
@@ -53,10 +54,14 @@ const snapshot: ClientSnapshot = {
         consecutiveFailures: 0,
         window: null,
       },
+      lastTransition: null,
       running: 0,
+      maxConcurrent: null,
       queued: 0,
+      maxQueued: null,
       budget: null,
-      counters: { calls: 5, attempts: 5, retries: 0, success: 0, failure: 5, ignored: 0, rejected: 0 },
+      retriesAvailable: null,
+      counters: { ...noCounters(), calls: 5, attempts: 5, failure: 5 },
       lastFailure: null,
     },
   },

@@ -2,6 +2,7 @@ import type { CallLimits, CallOptions } from '../client-options.ts';
 import type { FailureKind } from '../events.ts';
 import type { CallContext } from '../layer.ts';
 import type { Outcome } from '../model/outcome.ts';
+import type { Following } from '../telemetry.ts';
 import type { Answer } from './answer.ts';
 import type { PreparedRequest } from './request.ts';
 
@@ -12,6 +13,7 @@ export type BodyReading = 'none' | 'json' | number;
 export type CallStorage = Pick<CallOptions, 'partition' | 'waitUntil' | 'deadline'>;
 
 const ALONE = (): number => 1;
+const NOBODY: readonly Following[] = [];
 
 /** One use of our fetch: the request, its limits, and what has become of it so far. */
 export class Call {
@@ -19,12 +21,20 @@ export class Call {
   readonly limits: CallLimits;
   readonly reads: BodyReading;
   readonly storage: CallStorage;
+  /** Its number in the client. */
+  id = 0;
+  /** Who sees it from inside. */
+  followers: readonly Following[] = NOBODY;
   /** Whose data its answer is, by name; `undefined` if nobody can tell. */
   owner: string | undefined;
   /** How often everything had been forgotten when it began. */
   era = 0;
   /** Headers that are sent beside the caller's. */
   headers: Readonly<Record<string, string>> | undefined;
+  /** Headers that its followers want to be sent with the attempt. */
+  attached: Readonly<Record<string, string>> | undefined;
+  /** How long it has waited for a slot. */
+  queuedMs = 0;
   /** When the last attempt was sent, in ms since the Unix epoch. */
   sentAt = 0;
   attempts = 0;

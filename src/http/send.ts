@@ -37,9 +37,10 @@ export function sender(settings: ClientSettings, leases: BodyLeases): (context: 
 /** The headers of this attempt beside those of the caller. */
 function headersFor(
   { deadlineAt }: CallContext,
-  { headers, request: { url } }: Call,
+  { headers: own, attached, request: { url } }: Call,
   { propagateDeadline, tools: { clock } }: ClientSettings,
 ): Call['headers'] {
+  const headers = attached === undefined ? own : { ...own, ...attached };
   if (propagateDeadline === false || deadlineAt === Infinity) return headers;
   const { header, format, to } = propagateDeadline;
   if (to !== undefined && (url === undefined || !checkYesNo('propagateDeadline.to', to(url)))) return headers;

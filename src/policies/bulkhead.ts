@@ -15,7 +15,9 @@ import {
 /** What a bulkhead tells about itself. */
 export interface BulkheadHooks {
   /** A call has begun to wait. */
-  onQueued?(running: number, queued: number): void;
+  onQueued?(running: number, queued: number, context: CallContext): void;
+  /** It waits no more: it has its slot, or has left without. */
+  onDequeued?(waitedMs: number, context: CallContext): void;
   /** Keeps the slot for as long as `value` streams, and returns what to hand out in its place. */
   holdFor?<T>(value: T, release: () => void, context: CallContext): T;
 }
@@ -54,6 +56,16 @@ export class Bulkhead extends Layer {
     this.#limits = resolveBulkhead(options);
     this.#tools = resolveTools(options);
     this.#hooks = hooks;
+  }
+
+  /** How many calls may hold a slot. */
+  get maxConcurrent(): number {
+    return this.#limits.maxConcurrent;
+  }
+
+  /** How many may wait for one. */
+  get maxQueued(): number {
+    return this.#limits.maxQueued;
   }
 
   /** Calls that hold a slot. */
@@ -121,7 +133,8 @@ export class Bulkhead extends Layer {
     }
   }
 
-  async #waitForSlot(slot: Slot, { scope }: CallContext): Promise<void> {
+  async #waitForSlot(slot: Slot, context: CallContext): Promise<void> {
+    const { scope } = context;
     const permits = this.#permits;
     const { maxQueued, queueTimeoutMs } = this.#limits;
     const { clock, name } = this.#tools;
@@ -150,7 +163,8 @@ export class Bulkhead extends Layer {
       stopWatch.unref?.();
     };
     watchForLost();
-    this.#hooks.onQueued?.(permits.running, permits.queued);
+    const since = clock.now();
+    this.#hooks.onQueued?.(permits.running, permits.queued, context);
     try {
       await granted;
     } finally {
@@ -159,6 +173,7 @@ export class Bulkhead extends Layer {
       cancel();
       stopWatch();
       scope.offAbort(onAbort);
+      this.#hooks.onDequeued?.(clock.now() - since, context);
     }
   }
 

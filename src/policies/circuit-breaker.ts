@@ -39,6 +39,8 @@ export interface BreakerHooks {
   outcomeOf?(result: Settled<unknown>, context: CallContext): Outcome;
   /** The least the dependency asked us to wait, in ms. */
   retryAfterMsOf?(result: Settled<unknown>): number | undefined;
+  /** The state has changed: as {@link Transition} tells it. */
+  onTransition?(from: CircuitState, to: CircuitState, retryAfterMs: number): void;
 }
 
 /**
@@ -171,9 +173,10 @@ export class CircuitBreaker extends Layer {
   #commit(after: Circuit): void {
     const before = this.#circuit;
     this.#circuit = after;
-    if (after.state === before.state || !this.#transitions.active) return;
+    if (after.state === before.state) return;
     const retryAfterMs = after.state === 'open' ? refusalMs(after, this.#tools.clock.now(), this.#limits) : 0;
-    this.#transitions.emit({ from: before.state, to: after.state, retryAfterMs });
+    this.#hooks.onTransition?.(before.state, after.state, retryAfterMs);
+    if (this.#transitions.active) this.#transitions.emit({ from: before.state, to: after.state, retryAfterMs });
   }
 }
 

@@ -44,7 +44,7 @@ export interface RetryHooks {
   retryAfterMsOf?(result: Settled<unknown>): number | undefined;
   /** Asked before a wait and after it: `false` if another attempt can't help any more, as when the circuit has opened. */
   mayGoOn?(): boolean;
-  onRetry?(attempt: number, delayMs: number, retryAfterMs: number | undefined): void;
+  onRetry?(attempt: number, delayMs: number, retryAfterMs: number | undefined, context: CallContext): void;
   /** Frees a value that is not handed out. */
   discard?(value: unknown): void;
 }
@@ -130,7 +130,7 @@ export class Retry extends Layer {
     if (clock.now() + delayMs >= context.deadlineAt) return undefined;
     if (this.#hooks.mayGoOn?.() === false) return undefined;
     if (this.#budget?.withdraw() === false) return undefined;
-    this.#hooks.onRetry?.(attempt + 1, delayMs, retryAfterMs);
+    this.#hooks.onRetry?.(attempt + 1, delayMs, retryAfterMs, context);
     return delayMs;
   }
 

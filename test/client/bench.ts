@@ -47,14 +47,20 @@ export async function errorOf(call: Promise<unknown>): Promise<unknown> {
   throw new Error('The call did not reject');
 }
 
-/** Events of one type, without the fields that only say where and when. */
+type Facts<E> = Omit<E, 'type' | 'call' | 'dependency' | 'at'>;
+
+/** Events of one type, without the fields that only say which call, where and when. */
 export function facts<T extends SteadEvent['type']>(
   events: readonly SteadEvent[],
   type: T,
-): readonly Omit<Extract<SteadEvent, { type: T }>, 'type' | 'dependency' | 'at'>[] {
+): readonly Facts<Extract<SteadEvent, { type: T }>>[] {
   return events
-    .filter((event): event is Extract<SteadEvent, { type: T }> => event.type === type)
-    .map(({ type: _type, dependency: _dependency, at: _at, ...rest }) => rest);
+    .filter((event) => event.type === type)
+    .map((event) => {
+      const { type: _type, dependency: _dependency, at: _at, ...rest } = event;
+      const { call: _call, ...own } = { call: 0, ...rest };
+      return own as unknown as Facts<Extract<SteadEvent, { type: T }>>;
+    });
 }
 
 /** A Response whose body tells whether it was cancelled. */

@@ -20,10 +20,10 @@ test('client tells of an attempt and of the call, that succeed', async () => {
   const call = client.fetch(url);
   await clock.advance(30);
   await call;
-  const about = { dependency: origin, at: epochStart + 30, outcome: 'success', durationMs: 30, status: 201 };
+  const about = { call: 1, dependency: origin, at: epochStart + 30, outcome: 'success', durationMs: 30, status: 201 };
   expect(events).toEqual([
     { type: 'attempt', attempt: 1, ...about },
-    { type: 'completed', attempts: 1, ...about },
+    { type: 'completed', attempts: 1, queuedMs: 0, ...about },
   ]);
 });
 
@@ -37,7 +37,7 @@ test('client tells of attempts and retries in their order, and of the call last'
   await clock.advance(5_000);
   await call;
   const times = { first: 10, second: 2_010, third: 2_210 };
-  const at = (ms: number) => ({ dependency: origin, at: epochStart + ms });
+  const at = (ms: number) => ({ call: 1, dependency: origin, at: epochStart + ms });
   expect(events).toEqual([
     {
       type: 'attempt',
@@ -52,7 +52,15 @@ test('client tells of attempts and retries in their order, and of the call last'
     { type: 'attempt', ...at(times.second), attempt: 2, outcome: 'failure', durationMs: 0, failure: 'network' },
     { type: 'retry', ...at(times.second), attempt: 3, delayMs: 200 },
     { type: 'attempt', ...at(times.third), attempt: 3, outcome: 'success', durationMs: 0, status: 200 },
-    { type: 'completed', ...at(times.third), outcome: 'success', attempts: 3, durationMs: times.third, status: 200 },
+    {
+      type: 'completed',
+      ...at(times.third),
+      outcome: 'success',
+      attempts: 3,
+      durationMs: times.third,
+      queuedMs: 0,
+      status: 200,
+    },
   ]);
 });
 
@@ -61,11 +69,13 @@ test('client tells of the last status in a call that fails, and in which way', a
   await client.fetch(url);
   expect(events.at(-1)).toEqual({
     type: 'completed',
+    call: 1,
     dependency: origin,
     at: epochStart,
     outcome: 'failure',
     attempts: 3,
     durationMs: 0,
+    queuedMs: 0,
     status: 503,
     failure: 'status',
   });
@@ -78,7 +88,9 @@ test('client tells no status of a call that ends without an answer, though an at
   await clock.advance(10);
   controller.abort();
   await call;
-  expect(facts(events, 'completed')).toEqual([{ outcome: 'ignored', attempts: 1, durationMs: 10, failure: 'aborted' }]);
+  expect(facts(events, 'completed')).toEqual([
+    { outcome: 'ignored', attempts: 1, durationMs: 10, queuedMs: 0, failure: 'aborted' },
+  ]);
 });
 
 test('client tells of each transition after the attempt that caused it, in a chain', async () => {
@@ -118,8 +130,8 @@ test('client tells of a call that waits: how many run, and how many wait with it
   const calls = [1, 2, 3].map(() => watch(client.fetch(url)));
   await clock.advance(0);
   expect(events).toEqual([
-    { type: 'queued', dependency: origin, at: epochStart + 7, running: 1, queued: 1 },
-    { type: 'queued', dependency: origin, at: epochStart + 7, running: 1, queued: 2 },
+    { type: 'queued', call: 2, dependency: origin, at: epochStart + 7, running: 1, queued: 1 },
+    { type: 'queued', call: 3, dependency: origin, at: epochStart + 7, running: 1, queued: 2 },
   ]);
   expect(calls.every(({ state }) => state === 'pending')).toBe(true);
 });
@@ -129,7 +141,11 @@ test('client tells how long a call took with its wait for a slot', async () => {
   const calls = [client.fetch(url), client.fetch(url)];
   await clock.advance(200);
   await Promise.all(calls);
-  expect(facts(events, 'completed').map(({ durationMs }) => durationMs)).toEqual([100, 200]);
+  const completed = facts(events, 'completed');
+  expect(completed.map(({ durationMs, queuedMs }) => [durationMs, queuedMs])).toEqual([
+    [100, 0],
+    [200, 100],
+  ]);
   expect(facts(events, 'attempt').map(({ durationMs }) => durationMs)).toEqual([100, 100]);
 });
 
@@ -149,14 +165,16 @@ test.for(refusals)('client tells that a call was refused: $code', async ({ code,
   const at = epochStart + 50;
   const waited = code === 'QUEUE_TIMEOUT' ? 50 : 0;
   expect(events.slice(-2)).toEqual([
-    { type: 'rejected', dependency: origin, at: waited === 0 ? epochStart : at, code },
+    { type: 'rejected', call: 2, dependency: origin, at: waited === 0 ? epochStart : at, code },
     {
       type: 'completed',
+      call: 2,
       dependency: origin,
       at: waited === 0 ? epochStart : at,
       outcome: 'ignored',
       attempts: 0,
       durationMs: waited,
+      queuedMs: waited,
       failure: 'refused',
     },
   ]);
@@ -176,9 +194,9 @@ test('client tells that calls were refused: CLOSED, those that waited and those 
   expect(facts(events, 'rejected')).toEqual([{ code: 'CLOSED' }, { code: 'CLOSED' }]);
   // The one that ran was not refused: it was sent.
   expect(facts(events, 'completed')).toEqual([
-    { outcome: 'ignored', attempts: 0, durationMs: 0, failure: 'refused' },
-    { outcome: 'ignored', attempts: 0, durationMs: 0, failure: 'refused' },
-    { outcome: 'ignored', attempts: 1, durationMs: 100, failure: 'aborted' },
+    { outcome: 'ignored', attempts: 0, durationMs: 0, queuedMs: 0, failure: 'refused' },
+    { outcome: 'ignored', attempts: 0, durationMs: 0, queuedMs: 0, failure: 'refused' },
+    { outcome: 'ignored', attempts: 1, durationMs: 100, queuedMs: 0, failure: 'aborted' },
   ]);
 });
 
@@ -188,7 +206,9 @@ test('client does not tell of a refusal, when the inner fetch is another client 
   const { client, events } = clientBench([1], { fetch: inner.client.fetch, retry: false });
   expect(await errorOf(client.fetch(url))).toMatchObject({ code: 'CIRCUIT_OPEN' });
   expect(facts(events, 'rejected')).toEqual([]);
-  expect(facts(events, 'completed')).toEqual([{ outcome: 'failure', attempts: 1, durationMs: 0, failure: 'network' }]);
+  expect(facts(events, 'completed')).toEqual([
+    { outcome: 'failure', attempts: 1, durationMs: 0, queuedMs: 0, failure: 'network' },
+  ]);
 });
 
 const unsent = [
@@ -201,12 +221,13 @@ test.for(unsent)('client tells of a call that $end ends in the queue, as not ref
   const running = errorOf(client.fetch(url, { deadlineMs: false }));
   const controller = new AbortController();
   const waiting = errorOf(client.fetch(url, { signal: controller.signal }));
-  await clock.advance(failure === 'aborted' ? 10 : 5_000);
+  const waitedMs = failure === 'aborted' ? 10 : 5_000;
+  await clock.advance(waitedMs);
   controller.abort();
   await waiting;
   expect(facts(events, 'rejected')).toEqual([]);
   expect(facts(events, 'completed')).toEqual([
-    { outcome: 'ignored', attempts: 0, durationMs: failure === 'aborted' ? 10 : 5_000, failure },
+    { outcome: 'ignored', attempts: 0, durationMs: waitedMs, queuedMs: waitedMs, failure },
   ]);
   await clock.advance(60_000);
   await running;
@@ -386,6 +407,7 @@ test('client tells of transitions that a snapshot brings about', async () => {
   await client.fetch(url);
   await clock.advance(10_000);
   client.snapshot();
+  await clock.advance(0);
   expect(events.at(-1)).toEqual({
     type: 'transition',
     dependency: origin,

@@ -69,8 +69,8 @@ test('client.json counts what the status says, not the HttpError', async () => {
   await errorOf(client.json(url));
   await errorOf(client.json(url));
   expect(facts(events, 'completed')).toEqual([
-    { outcome: 'success', attempts: 1, durationMs: 0, status: 404 },
-    { outcome: 'failure', attempts: 1, durationMs: 0, status: 501, failure: 'status' },
+    { outcome: 'success', attempts: 1, durationMs: 0, queuedMs: 0, status: 404 },
+    { outcome: 'failure', attempts: 1, durationMs: 0, queuedMs: 0, status: 501, failure: 'status' },
   ]);
 });
 
@@ -128,7 +128,9 @@ test('client.json tries again, for a body that breaks, and resolves to the next 
     { attempt: 1, outcome: 'failure', durationMs: 0, failure: 'body' },
     { attempt: 2, outcome: 'success', durationMs: 0, status: 200 },
   ]);
-  expect(facts(events, 'completed')).toEqual([{ outcome: 'success', attempts: 2, durationMs: 100, status: 200 }]);
+  expect(facts(events, 'completed')).toEqual([
+    { outcome: 'success', attempts: 2, durationMs: 100, queuedMs: 0, status: 200 },
+  ]);
   expect(client.snapshot().dependencies[origin]).toMatchObject({
     lastFailure: { failure: 'body', status: null },
     counters: { calls: 1, attempts: 2, retries: 1, success: 1, failure: 0 },

@@ -210,7 +210,9 @@ test.for(pastDue)('client.fetch makes no call, for an inherited deadline with $k
   const timers = clock.pending;
   expect(await errorOf(client.fetch(url, { deadline: given }))).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   expect(upstream.calls).toBe(0);
-  expect(facts(events, 'completed')).toEqual([{ outcome: 'ignored', attempts: 0, durationMs: 0, failure: 'deadline' }]);
+  expect(facts(events, 'completed')).toEqual([
+    { outcome: 'ignored', attempts: 0, durationMs: 0, queuedMs: 0, failure: 'deadline' },
+  ]);
   expect(facts(events, 'rejected')).toEqual([]);
   expect(client.snapshot().dependencies[origin]).toMatchObject({
     running: 0,

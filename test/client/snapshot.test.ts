@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { type ClientOptions, type ClientSnapshot, createClient } from '../../src/index.ts';
+import { type ClientOptions, type ClientSnapshot, createClient, memoryStore } from '../../src/index.ts';
+import { noCounters } from '../../src/snapshot.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { scriptedFetch } from '../../src/testing/scripted-fetch.ts';
 import { clientBench, errorOf, origin, url, watch } from './bench.ts';
@@ -42,11 +43,15 @@ test('client.snapshot() tells the state of a dependency', async () => {
         consecutiveFailures: 1,
         window: null,
       },
+      lastTransition: null,
       running: 0,
+      maxConcurrent: 64,
       queued: 0,
+      maxQueued: 64,
       // The retry was paid from the reserve, which is full again after a second.
       budget: { calls: 3, retries: 0, reserve: 10 },
-      counters: { calls: 4, attempts: 5, retries: 1, success: 2, failure: 1, ignored: 1, rejected: 0 },
+      retriesAvailable: 10,
+      counters: { ...noCounters(), calls: 4, attempts: 5, retries: 1, success: 2, failure: 1, ignored: 1 },
       lastFailure: { at: epochStart + 1_000, failure: 'status', status: 501 },
     },
   });
@@ -407,4 +412,51 @@ test('createClient() keeps a circuit that was isolated by hand open', async () =
   Object.assign(restore.dependencies['key']?.breaker ?? {}, { state: 'open' });
   const client = createClient({ clock: new FakeClock(), fetch: scriptedFetch([200]), restore, isolateBy: () => 'key' });
   expect(await errorOf(client.fetch(url))).toMatchObject({ code: 'CIRCUIT_OPEN', retryAfterMs: Infinity });
+});
+
+test('client.snapshot() tells since when a circuit is in its state, and a client goes on with that', async () => {
+  const options = { breaker: { failureThreshold: 1 } };
+  const { client, clock } = clientBench([501], options);
+  await clock.advance(5_000);
+  await client.fetch(url);
+  const opened = { at: epochStart + 5_000, from: 'closed', to: 'open' };
+  expect(client.snapshot().dependencies[origin]?.lastTransition).toEqual(opened);
+  await clock.advance(1_000);
+  const next = createClient({ ...options, clock, restore: stored(client.snapshot()) });
+  expect(next.snapshot().dependencies[origin]?.lastTransition).toEqual(opened);
+  await clock.advance(20_000);
+  // It is asked for the state now.
+  expect(client.snapshot().dependencies[origin]).toMatchObject({
+    breaker: { state: 'half-open' },
+    lastTransition: { at: epochStart + 26_000, from: 'open', to: 'half-open' },
+  });
+});
+
+test('client.snapshot() counts what callers were given in place of an answer', async () => {
+  const { client, clock } = clientBench([200, 503], {
+    retry: false,
+    fallback: { store: memoryStore(), maxAgeMs: 1_000, respond: () => new Response('none') },
+  });
+  await client.fetch(url);
+  await client.fetch(url);
+  await clock.advance(2_000);
+  await client.fetch(url);
+  await client.fetch(`${origin}/other`);
+  const { stored: fromStore, defaults, degraded } = client.snapshot().dependencies[origin]?.counters ?? noCounters();
+  expect([fromStore, defaults, degraded]).toEqual([2, 1, 2]);
+});
+
+test('client.snapshot() has the same keys in the same order, whatever a dependency has been through', async () => {
+  const { client } = clientBench([200, 501], { breaker: { failureThreshold: 1 } });
+  const keysOf = (): unknown => {
+    const dependency = client.snapshot().dependencies[origin];
+    const { breaker, budget, counters } = dependency ?? {};
+    return [dependency, breaker, budget, counters].map((part) => Object.keys(part ?? {}));
+  };
+  await client.fetch(url);
+  const before = keysOf();
+  await client.fetch(url);
+  await errorOf(client.fetch(url));
+  expect(keysOf()).toEqual(before);
+  expect(before).toMatchObject([{ length: 10 }, { length: 6 }, { length: 3 }, { length: 10 }]);
 });

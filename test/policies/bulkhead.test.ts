@@ -559,21 +559,28 @@ test('close() lets a call run that has been handed a slot already', async () => 
 
 // What the client hooks in.
 
-test('Bulkhead tells of each call that begins to wait: how many run, and how many wait with it', async () => {
+test('Bulkhead tells of each call that begins to wait: how many run and wait with it, and for how long it did', async () => {
   const onQueued = vi.fn<(running: number, queued: number) => void>();
-  const { clock, call } = bulkheadBench({}, { onQueued });
+  const onDequeued = vi.fn<(waitedMs: number) => void>();
+  const hooks: BulkheadHooks = {
+    onQueued: (running, queued) => onQueued(running, queued),
+    onDequeued: (waitedMs) => onDequeued(waitedMs),
+  };
+  const { clock, call } = bulkheadBench({}, hooks);
   const running = call('1');
   call('2');
   expect(onQueued).not.toHaveBeenCalled();
   call('3');
   call('4');
   call('refused').answer.catch(() => {});
+  await clock.advance(30);
   running.end();
   await clock.advance(0);
   expect(onQueued.mock.calls).toEqual([
     [2, 1],
     [2, 2],
   ]);
+  expect(onDequeued.mock.calls).toEqual([[30]]);
 });
 
 test('Bulkhead lets a call leave the queue, when it aborts while it is told of', async () => {

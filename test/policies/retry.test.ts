@@ -45,7 +45,7 @@ function hooked(clock: FakeClock, hooks: Partial<RetryHooks> = {}, options: Back
   const policy = new Retry(resolveRetry(options), budget, resolveTools({ clock, random: () => 0 }), {
     shouldRetry: () => true,
     discard,
-    onRetry,
+    onRetry: (attempt, delayMs, retryAfterMs) => onRetry(attempt, delayMs, retryAfterMs),
     ...hooks,
   });
   return { policy, discard, onRetry, discarded: () => discard.mock.calls.map(([value]) => value) };

@@ -1,0 +1,147 @@
+import { about, Emitter, reportThrown, type SteadEvent } from './events.ts';
+import type { Call } from './http/call.ts';
+import { addressOf } from './http/request.ts';
+import type { Settled } from './model/outcome.ts';
+
+/** A call that has begun. */
+export interface StartedCall {
+  /** Its number, as in its events. */
+  readonly call: number;
+  /** The client's name, if it has one. */
+  readonly client: string | undefined;
+  readonly dependency: string;
+  readonly method: string;
+  /** `undefined` for a relative URL. */
+  readonly url: URL | undefined;
+  /** Whether nobody waits for it: it refreshes a stored answer. */
+  readonly background: boolean;
+}
+
+/** Sees a client's calls from their start: what `steadfetch/otel` and `steadfetch/server-timing` are made of. */
+export type Observer = (call: StartedCall) => CallObserver;
+
+/** Follows one call, from inside it: what it throws is reported, and changes nothing. */
+export interface CallObserver {
+  /** An attempt is about to be sent. */
+  onAttempt?(attempt: number): AttemptSetting;
+  /** Its events, as they happen; attempts that others wait for may end after it. */
+  onEvent(event: SteadEvent): void;
+  /** It is over, with what its caller gets: nothing, if nobody waits for it. */
+  onEnd(result: Settled<Response | undefined>): void;
+}
+
+/** An observer, and what it has follow one call. */
+export interface Following {
+  readonly observer: Observer;
+  readonly follower: CallObserver;
+}
+
+/** What goes with an attempt. */
+export interface AttemptSetting {
+  /** Headers that are sent with it. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Runs what sends it, and gives what that gives. */
+  within<T>(send: () => T): T;
+}
+
+const telemetries = new WeakMap<object, Telemetry>();
+
+/**
+ * Has `observer` see each call that begins from now on. Returns the function that stops it.
+ * @throws TypeError if it is no client of this copy of the library.
+ */
+export function observe(client: object, observer: Observer): () => void {
+  const telemetry = telemetries.get(Object(client));
+  if (telemetry === undefined) {
+    throw new TypeError(
+      `client must be what createClient() of this copy of steadfetch returned, got ${String(client)}`,
+    );
+  }
+  return telemetry.observe(observer);
+}
+
+/** What a client tells of its calls: to its listeners, and to who sees them from inside. Nobody there, nothing done. */
+export class Telemetry {
+  readonly events: Emitter<SteadEvent> = new Emitter(true);
+  readonly #client: string | undefined;
+  readonly #reported = new WeakSet<Observer>();
+  #observers: readonly Observer[] = [];
+  #calls = 0;
+
+  constructor(client: string | undefined) {
+    this.#client = client;
+  }
+
+  /** Makes this the telemetry of `client`: see {@link observe}. */
+  of<C extends object>(client: C): C {
+    telemetries.set(client, this);
+    return client;
+  }
+
+  observe(observer: Observer): () => void {
+    // A wrapper makes each its own, also of the same function.
+    const own: Observer = (call) => observer(call);
+    this.#observers = [...this.#observers, own];
+    return () => {
+      this.#observers = this.#observers.filter((each) => each !== own);
+    };
+  }
+
+  /** Gives a call its number, and those who follow it. */
+  start(call: Call, dependency: string, background: boolean): void {
+    this.#calls += 1;
+    call.id = this.#calls;
+    if (this.#observers.length === 0) return;
+    const { method, url } = call.request;
+    const started = { call: call.id, client: this.#client, dependency, method, url, background };
+    const followers: Following[] = [];
+    for (const observer of this.#observers) {
+      this.#guarded(observer, () => followers.push({ observer, follower: observer(started) }));
+    }
+    call.followers = followers;
+  }
+
+  /** Whether anybody is to hear of a call: if not, no event need be made. */
+  hears(call: Call): boolean {
+    return this.events.active || call.followers.length > 0;
+  }
+
+  tell(call: Call, event: SteadEvent): void {
+    const { type } = event;
+    if (this.events.active) {
+      this.events.emit(type === 'completed' || type === 'fallback' ? about(event, addressOf(call.request)) : event);
+    }
+    for (const { observer, follower } of call.followers) this.#guarded(observer, () => follower.onEvent(event));
+  }
+
+  /** Sends an attempt as those who follow its call wish. */
+  send<T>(call: Call, attempt: number, send: () => T): T {
+    let sending = send;
+    let headers: Record<string, string> | undefined;
+    for (const { observer, follower } of call.followers) {
+      this.#guarded(observer, () => {
+        const setting = follower.onAttempt?.(attempt);
+        if (setting === undefined) return;
+        headers = { ...headers, ...setting.headers };
+        const inner = sending;
+        sending = () => setting.within(inner);
+      });
+    }
+    call.attached = headers;
+    return sending();
+  }
+
+  end(call: Call, result: Settled<Response | undefined>): void {
+    for (const { observer, follower } of call.followers) this.#guarded(observer, () => follower.onEnd(result));
+  }
+
+  #guarded(observer: Observer, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (this.#reported.has(observer)) return;
+      this.#reported.add(observer);
+      reportThrown('an observer', error);
+    }
+  }
+}
