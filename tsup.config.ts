@@ -7,6 +7,8 @@ export default defineConfig({
     'adapters/cloudflare': 'src/adapters/cloudflare.ts',
     'adapters/ky': 'src/adapters/ky.ts',
     'health/index': 'src/health/index.ts',
+    'otel/index': 'src/otel/index.ts',
+    'server-timing': 'src/server-timing.ts',
     'stores/idb': 'src/stores/idb.ts',
     'testing/index': 'src/testing/index.ts',
   },

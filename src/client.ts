@@ -94,7 +94,7 @@ export interface CloseOptions {
 export function createClient(options?: ClientOptions): Client {
   const settings = resolveClient(options);
   const { clock } = settings.tools;
-  const telemetry = new Telemetry(settings.tools.name);
+  const telemetry = new Telemetry(settings.tools);
   const dependencies = new Registry(settings, telemetry);
   const leases = new BodyLeases();
   const send = raced(sender(settings, leases), settings.fetch === undefined);
@@ -156,7 +156,7 @@ export function createClient(options?: ClientOptions): Client {
       behind: async ({ request, limits, owner, era }, dependency, work) => {
         const call = new Call({ ...request, signal: undefined }, limits, ofFallback.maxBodyBytes);
         Object.assign(call, { owner, era });
-        telemetry.start(call, dependency.key, true);
+        telemetry.start(call, dependency, true);
         const scope = new Scope();
         const now = clock.now();
         if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
@@ -180,7 +180,7 @@ export function createClient(options?: ClientOptions): Client {
 
     const call = new Call(request, limits, reads, init);
     call.era = fallbackHost.answers?.era ?? 0;
-    telemetry.start(call, dependency.key, false);
+    telemetry.start(call, dependency, false);
     const scope = new Scope();
     const now = clock.now();
     const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency, clock);

@@ -1,7 +1,10 @@
+import type { Clock } from './clock.ts';
 import { about, Emitter, reportThrown, type SteadEvent } from './events.ts';
 import type { Call } from './http/call.ts';
 import { addressOf } from './http/request.ts';
 import type { Settled } from './model/outcome.ts';
+import type { Tools } from './options.ts';
+import type { DependencySnapshot } from './snapshot.ts';
 
 /** A call that has begun. */
 export interface StartedCall {
@@ -15,6 +18,8 @@ export interface StartedCall {
   readonly url: URL | undefined;
   /** Whether nobody waits for it: it refreshes a stored answer. */
   readonly background: boolean;
+  /** How its dependency is now. */
+  readonly snapshot: () => DependencySnapshot;
 }
 
 /** Sees a client's calls from their start: what `steadfetch/otel` and `steadfetch/server-timing` are made of. */
@@ -23,17 +28,18 @@ export type Observer = (call: StartedCall) => CallObserver;
 /** Follows one call, from inside it: what it throws is reported, and changes nothing. */
 export interface CallObserver {
   /** An attempt is about to be sent. */
-  onAttempt?(attempt: number): AttemptSetting;
+  onAttempt?(attempt: number): AttemptSetting | undefined;
   /** Its events, as they happen; attempts that others wait for may end after it. */
   onEvent(event: SteadEvent): void;
-  /** It is over, with what its caller gets: nothing, if nobody waits for it. */
-  onEnd(result: Settled<Response | undefined>): void;
+  /** It is over after `durationMs`, with what its caller gets: nothing, if nobody waits for it. */
+  onEnd(result: Settled<Response | undefined>, durationMs: number): void;
 }
 
 /** An observer, and what it has follow one call. */
 export interface Following {
   readonly observer: Observer;
   readonly follower: CallObserver;
+  readonly since: number;
 }
 
 /** What goes with an attempt. */
@@ -42,6 +48,11 @@ export interface AttemptSetting {
   readonly headers: Readonly<Record<string, string>>;
   /** Runs what sends it, and gives what that gives. */
   within<T>(send: () => T): T;
+}
+
+interface Followed {
+  readonly key: string;
+  snapshot(): DependencySnapshot;
 }
 
 const telemetries = new WeakMap<object, Telemetry>();
@@ -64,12 +75,14 @@ export function observe(client: object, observer: Observer): () => void {
 export class Telemetry {
   readonly events: Emitter<SteadEvent> = new Emitter(true);
   readonly #client: string | undefined;
+  readonly #clock: Clock;
   readonly #reported = new WeakSet<Observer>();
   #observers: readonly Observer[] = [];
   #calls = 0;
 
-  constructor(client: string | undefined) {
-    this.#client = client;
+  constructor({ name, clock }: Tools) {
+    this.#client = name;
+    this.#clock = clock;
   }
 
   /** Makes this the telemetry of `client`: see {@link observe}. */
@@ -88,15 +101,24 @@ export class Telemetry {
   }
 
   /** Gives a call its number, and those who follow it. */
-  start(call: Call, dependency: string, background: boolean): void {
+  start(call: Call, dependency: Followed, background: boolean): void {
     this.#calls += 1;
     call.id = this.#calls;
     if (this.#observers.length === 0) return;
     const { method, url } = call.request;
-    const started = { call: call.id, client: this.#client, dependency, method, url, background };
+    const started: StartedCall = {
+      call: call.id,
+      client: this.#client,
+      dependency: dependency.key,
+      method,
+      url,
+      background,
+      snapshot: () => dependency.snapshot(),
+    };
+    const since = this.#clock.now();
     const followers: Following[] = [];
     for (const observer of this.#observers) {
-      this.#guarded(observer, () => followers.push({ observer, follower: observer(started) }));
+      this.#guarded(observer, () => followers.push({ observer, follower: observer(started), since }));
     }
     call.followers = followers;
   }
@@ -132,7 +154,11 @@ export class Telemetry {
   }
 
   end(call: Call, result: Settled<Response | undefined>): void {
-    for (const { observer, follower } of call.followers) this.#guarded(observer, () => follower.onEnd(result));
+    if (call.followers.length === 0) return;
+    const now = this.#clock.now();
+    for (const { observer, follower, since } of call.followers) {
+      this.#guarded(observer, () => follower.onEnd(result, now - since));
+    }
   }
 
   #guarded(observer: Observer, work: () => void): void {

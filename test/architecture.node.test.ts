@@ -162,7 +162,7 @@ test('no runtime import leads back to where it started', () => {
 
 // No third-party code, no runtime by name.
 
-test.for(['index.ts', 'health/index.ts', 'testing/index.ts'])(
+test.for(['index.ts', 'health/index.ts', 'server-timing.ts', 'testing/index.ts'])(
   '%s loads no package and no module of a runtime',
   (entry) => {
     const loaded = [...loadedWith(entry)];
@@ -206,11 +206,20 @@ test('only http/credentials.ts asks for cryptography, to keep credentials out of
   expect(mentions(/\bcrypto\b/).filter((line) => !line.startsWith('http/credentials.ts:'))).toEqual([]);
 });
 
-test('only its own store knows idb-keyval, and only its adapter ky', () => {
+test('only its own store knows idb-keyval, only its adapter ky, and only otel/ OpenTelemetry', () => {
   const packages = files.flatMap(({ path, imports }) =>
     imports.filter((imported) => !imported.endsWith('.ts')).map((imported) => `${path} → ${imported}`),
   );
-  expect(packages).toEqual(['adapters/ky.ts → ky', 'stores/idb.ts → idb-keyval']);
+  expect(packages).toEqual(
+    [
+      'adapters/ky.ts → ky',
+      'otel/instrument.ts → @opentelemetry/api',
+      'otel/metrics.ts → @opentelemetry/api',
+      'otel/attributes.ts → @opentelemetry/api',
+      'otel/tracing.ts → @opentelemetry/api',
+      'stores/idb.ts → idb-keyval',
+    ].sort(),
+  );
 });
 
 // A file is named after what it is: the test tree follows.
@@ -223,5 +232,15 @@ test('names of files are in kebab-case', () => {
 
 test('the folders of src are the ones that the rules above are about', () => {
   const folders = new Set(files.map(({ path }) => relative('.', dirname(path)).split(sep)[0]));
-  expect([...folders].sort()).toEqual(['', 'adapters', 'health', 'http', 'model', 'policies', 'stores', 'testing']);
+  expect([...folders].sort()).toEqual([
+    '',
+    'adapters',
+    'health',
+    'http',
+    'model',
+    'otel',
+    'policies',
+    'stores',
+    'testing',
+  ]);
 });

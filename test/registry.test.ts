@@ -10,7 +10,7 @@ import { FakeClock } from '../src/testing/fake-clock.ts';
 
 function registryOf(options: ClientOptions = {}): Registry {
   const settings = resolveClient({ clock: new FakeClock(), random: () => 0, ...options });
-  return new Registry(settings, new Telemetry(undefined));
+  return new Registry(settings, new Telemetry(settings.tools));
 }
 
 /** The names it knows, the one that would go first in front. */

@@ -15,6 +15,7 @@ afterEach(() => {
 function noting(client: object) {
   const started: StartedCall[] = [];
   const seen: string[] = [];
+  const took: number[] = [];
   const stop = observe(client, (call) => {
     started.push(call);
     return {
@@ -23,10 +24,13 @@ function noting(client: object) {
         return { headers: { traceparent: `${call.call}-${attempt}` }, within: (send) => send() };
       },
       onEvent: ({ type }) => seen.push(`${call.call} ${type}`),
-      onEnd: (result) => seen.push(`${call.call} ends: ${'error' in result ? result.error : result.value?.status}`),
+      onEnd(result, durationMs) {
+        took.push(durationMs);
+        seen.push(`${call.call} ends: ${'error' in result ? result.error : result.value?.status}`);
+      },
     };
   });
-  return { started, seen, stop };
+  return { started, seen, took, stop };
 }
 
 test('observe() follows a call from its start to its end, in order', async () => {
@@ -35,9 +39,10 @@ test('observe() follows a call from its start to its end, in order', async () =>
   const call = client.fetch(url, { headers: { traceparent: 'a stale one', accept: 'text/plain' } });
   await clock.advance(100);
   await call;
-  expect(started).toEqual([
+  expect(started.map(({ snapshot, ...rest }) => rest)).toEqual([
     { call: 1, client: 'users', dependency: origin, method: 'GET', url: new URL(url), background: false },
   ]);
+  expect(started[0]?.snapshot()).toEqual(client.snapshot().dependencies[origin]);
   expect(seen).toEqual([
     ...['1 sends 1', '1 attempt', '1 retry'],
     ...['1 sends 2', '1 attempt', '1 completed', '1 ends: 200'],
@@ -51,12 +56,13 @@ test('observe() follows a call from its start to its end, in order', async () =>
 
 test('observe() tells calls side by side apart, each by its number in the events', async () => {
   const { client, clock, events } = clientBench([{ delayMs: 20 }, { delayMs: 10 }]);
-  const { seen } = noting(client);
+  const { seen, took } = noting(client);
   const calls = [client.fetch(url), client.fetch(url)];
   await clock.advance(20);
   await Promise.all(calls);
   expect(seen.filter((line) => line.includes('ends:'))).toEqual(['2 ends: 200', '1 ends: 200']);
   expect(events.map((event) => 'call' in event && event.call)).toEqual([2, 2, 1, 1]);
+  expect(took).toEqual([10, 20]);
 });
 
 test('observe() sees the end of a call that is refused, or answered without the network', async () => {

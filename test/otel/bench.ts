@@ -1,0 +1,66 @@
+import {
+  AggregationTemporality,
+  type DataPoint,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+
+import type { ClientOptions } from '../../src/index.ts';
+import { type InstrumentOptions, instrument } from '../../src/otel/index.ts';
+import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
+import { type Bench, clientBench } from '../client/bench.ts';
+
+export type Attributes = Readonly<Record<string, unknown>>;
+
+/** One series of a metric, as the SDK exports it. */
+export interface Series {
+  readonly attributes: Attributes;
+  readonly value: DataPoint<unknown>['value'];
+}
+
+export interface OtelBench extends Bench {
+  /** Spans that have ended, in that order. */
+  spans(): readonly ReadableSpan[];
+  /** What a metric is now. */
+  series(metric: string): Promise<readonly Series[]>;
+  /** Names and units of all metrics there are. */
+  metrics(): Promise<Readonly<Record<string, string>>>;
+  stop(): void;
+}
+
+/** A client under the real SDK, whose exporters keep what they get in memory. */
+export function otelBench(
+  script: readonly ScriptStep[],
+  options: ClientOptions = {},
+  instrumentation: InstrumentOptions = {},
+): OtelBench {
+  const bench = clientBench(script, options);
+  const spanExporter = new InMemorySpanExporter();
+  const tracerProvider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spanExporter })] });
+  const metricExporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter: metricExporter, exportIntervalMillis: 86_400_000 });
+  const meterProvider = new MeterProvider({ readers: [reader] });
+  const stop = instrument(bench.client, { meterProvider, tracerProvider, ...instrumentation });
+
+  async function collect() {
+    metricExporter.reset();
+    await reader.forceFlush();
+    return metricExporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+  }
+
+  return {
+    ...bench,
+    spans: () => spanExporter.getFinishedSpans(),
+    async series(metric) {
+      const found = (await collect()).find(({ descriptor }) => descriptor.name === metric);
+      return (found?.dataPoints ?? []).map(({ attributes, value }) => ({ attributes, value }));
+    },
+    async metrics() {
+      const all = await collect();
+      return Object.fromEntries(all.map(({ descriptor }) => [descriptor.name, descriptor.unit]));
+    },
+    stop,
+  };
+}

@@ -1,0 +1,205 @@
+import { expect, test } from 'vitest';
+
+import { memoryStore } from '../../src/index.ts';
+import { errorOf, origin, url } from '../client/bench.ts';
+import { otelBench, type Series } from './bench.ts';
+
+const server = {
+  'http.request.method': 'GET',
+  'server.address': 'users.test',
+  'server.port': 443,
+  'url.scheme': 'https',
+  'steadfetch.dependency': origin,
+};
+
+/** A histogram as its number of records, and their sum. */
+function sums(series: readonly Series[]): readonly (readonly [Series['attributes'], number, number | undefined])[] {
+  return series.map(({ attributes, value }) => {
+    const { count, sum } = value as { readonly count: number; readonly sum?: number };
+    return [attributes, count, sum];
+  });
+}
+
+test('instrument() measures the duration of each attempt, in seconds, by how it ended', async () => {
+  const { client, clock, series } = otelBench(
+    [{ status: 503, delayMs: 100 }, new TypeError('Failed to fetch'), { status: 200, delayMs: 250 }, 404],
+    { name: 'users', retry: { initialDelayMs: 0 } },
+  );
+  const call = client.fetch(url);
+  await clock.advance(1_000);
+  await call;
+  await client.fetch(url);
+  const of = { ...server, 'steadfetch.client': 'users' };
+  expect(sums(await series('http.client.request.duration'))).toEqual([
+    [{ ...of, 'http.response.status_code': 503, 'error.type': '503' }, 1, 0.1],
+    [{ ...of, 'error.type': 'network' }, 1, 0],
+    [{ ...of, 'http.response.status_code': 200 }, 1, 0.25],
+    [{ ...of, 'http.response.status_code': 404, 'error.type': '404' }, 1, 0],
+  ]);
+  expect(await series('http.request.resend_count')).toEqual([{ attributes: of, value: 2 }]);
+});
+
+test('instrument() measures durations in the buckets that the conventions advise', async () => {
+  const { client, series } = otelBench([204]);
+  await client.fetch(url);
+  const [one] = await series('http.client.request.duration');
+  expect(one?.value).toMatchObject({
+    buckets: { boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
+  });
+});
+
+test('instrument() counts the attempts under way, by the same attributes up and down', async () => {
+  const { client, clock, series } = otelBench([{ delayMs: 10 }, 'hang'], { attemptTimeoutMs: 100, retry: false });
+  const calls = [client.fetch(url), client.fetch(url).catch(() => {})];
+  expect(await series('http.client.active_requests')).toEqual([{ attributes: server, value: 2 }]);
+  await clock.advance(10);
+  expect(await series('http.client.active_requests')).toEqual([{ attributes: server, value: 1 }]);
+  await clock.advance(90);
+  await Promise.all(calls);
+  expect(await series('http.client.active_requests')).toEqual([{ attributes: server, value: 0 }]);
+});
+
+test('instrument() tells the state of each circuit, and since when it is in it', async () => {
+  const { client, clock, series } = otelBench([501, 200], { breaker: { failureThreshold: 1, successThreshold: 1 } });
+  const attributes = { 'steadfetch.dependency': origin };
+  await clock.advance(4_000);
+  await client.fetch(url);
+  expect(await series('steadfetch.circuit.state')).toEqual([{ attributes, value: 2 }]);
+  const since = async (): Promise<unknown> => (await series('steadfetch.circuit.state.since'))[0]?.value;
+  expect(await since()).toBe(Date.UTC(2026, 0, 1) / 1_000 + 4);
+  await clock.advance(10_000);
+  expect((await series('steadfetch.circuit.state'))[0]?.value).toBe(1);
+  await client.fetch(url);
+  expect((await series('steadfetch.circuit.state'))[0]?.value).toBe(0);
+  expect(await since()).toBe(Date.UTC(2026, 0, 1) / 1_000 + 14);
+  const transitions = await series('steadfetch.circuit.transitions');
+  expect(transitions.map((each) => each.attributes)).toEqual([
+    { ...attributes, 'steadfetch.circuit.from': 'closed', 'steadfetch.circuit.to': 'open' },
+    { ...attributes, 'steadfetch.circuit.from': 'open', 'steadfetch.circuit.to': 'half-open' },
+    { ...attributes, 'steadfetch.circuit.from': 'half-open', 'steadfetch.circuit.to': 'closed' },
+  ]);
+});
+
+test('instrument() counts refusals by their code, and what callers were given by where it is from', async () => {
+  const { client, clock, series } = otelBench([200, 501, 501], {
+    breaker: { failureThreshold: 2 },
+    fallback: {
+      store: memoryStore(),
+      maxAgeMs: 1_000,
+      respond: ({ url: asked }) => (asked.endsWith('/default') ? new Response('none') : undefined),
+    },
+  });
+  await client.fetch(url);
+  await client.fetch(url);
+  await clock.advance(2_000);
+  await client.fetch(url);
+  await client.fetch(`${origin}/default`);
+  await errorOf(client.fetch(`${origin}/gone`));
+  const of = { 'steadfetch.dependency': origin };
+  expect(await series('steadfetch.rejections')).toEqual([
+    { attributes: { ...of, 'error.type': 'CIRCUIT_OPEN' }, value: 1 },
+  ]);
+  expect(await series('steadfetch.fallback.answers')).toEqual([
+    { attributes: { ...of, 'steadfetch.answer': 'cache', 'steadfetch.degraded': false }, value: 1 },
+    {
+      attributes: { ...of, 'steadfetch.answer': 'cache', 'steadfetch.degraded': true, 'error.type': 'status-501' },
+      value: 1,
+    },
+    {
+      attributes: { ...of, 'steadfetch.answer': 'default', 'steadfetch.degraded': true, 'error.type': 'status-501' },
+      value: 1,
+    },
+  ]);
+  const given = sums(await series('steadfetch.call.duration')).map(([attributes, count]) => [
+    attributes['steadfetch.answer'],
+    attributes['steadfetch.degraded'],
+    attributes['error.type'],
+    count,
+  ]);
+  expect(given).toEqual([
+    ['network', false, undefined, 1],
+    ['cache', false, undefined, 1],
+    ['cache', true, undefined, 1],
+    ['default', true, undefined, 1],
+    ['none', false, 'CIRCUIT_OPEN', 1],
+  ]);
+});
+
+test('instrument() measures how long calls waited for a slot, and how full the bulkhead is', async () => {
+  const { client, clock, series } = otelBench([{ delayMs: 100 }], {
+    bulkhead: { maxConcurrent: 1, maxQueued: 5 },
+  });
+  const calls = [client.fetch(url), client.fetch(url)];
+  await clock.advance(0);
+  const value = async (name: string): Promise<unknown> => (await series(`steadfetch.bulkhead.${name}`))[0]?.value;
+  const names = ['running', 'running.limit', 'queued', 'queued.limit'];
+  expect(await Promise.all(names.map(value))).toEqual([1, 1, 1, 5]);
+  await clock.advance(200);
+  await Promise.all(calls);
+  expect(sums(await series('steadfetch.queue.duration'))).toEqual([[{ 'steadfetch.dependency': origin }, 1, 0.1]]);
+  expect(sums(await series('steadfetch.call.duration'))[0]?.slice(1)).toEqual([2, expect.closeTo(0.3)]);
+});
+
+test('instrument() measures what is done behind callers as requests, and not as calls', async () => {
+  const { client, clock, series } = otelBench([200, 500], {
+    retry: false,
+    fallback: { store: memoryStore(), maxAgeMs: 1_000, staleWhileRevalidateMs: 60_000 },
+  });
+  await client.fetch(url);
+  await clock.advance(2_000);
+  await client.fetch(url);
+  await clock.advance(0);
+  expect(sums(await series('http.client.request.duration')).map(([, count]) => count)).toEqual([1, 1]);
+  expect(sums(await series('steadfetch.call.duration')).map(([, count]) => count)).toEqual([1, 1]);
+  expect((await series('steadfetch.fallback.revalidations')).map(({ attributes }) => attributes)).toEqual([
+    { 'steadfetch.dependency': origin, 'steadfetch.background': true, 'steadfetch.revalidation': 'failed' },
+  ]);
+});
+
+test('instrument() counts what a store fails to do', async () => {
+  const store = {
+    shared: false,
+    get: () => Promise.reject(new Error('secret')),
+    set: () => Promise.reject(new Error('secret')),
+    delete: () => Promise.resolve(),
+    clear: () => Promise.resolve(),
+  };
+  const { client, clock, series } = otelBench([200], { fallback: { store } });
+  await client.fetch(url);
+  await clock.advance(0);
+  const errors = await series('steadfetch.store.errors');
+  expect(errors.map(({ attributes }) => attributes)).toContainEqual({
+    'steadfetch.dependency': origin,
+    'steadfetch.store.operation': 'get',
+    'error.type': 'Error',
+  });
+  expect(JSON.stringify(errors)).not.toContain('secret');
+});
+
+test('instrument() names its metrics and their units', async () => {
+  const { client, clock, metrics } = otelBench(['hang'], { bulkhead: { maxConcurrent: 1 } });
+  for (let call = 1; call <= 2; call += 1) client.fetch(url).catch(() => {});
+  await clock.advance(1);
+  expect(await metrics()).toMatchObject({
+    'http.client.active_requests': '{request}',
+    'steadfetch.bulkhead.queued': '{call}',
+    'steadfetch.circuit.state': '',
+    'steadfetch.retry.available': '{request}',
+  });
+  await clock.advance(60_000);
+  expect(await metrics()).toMatchObject({
+    'http.client.request.duration': 's',
+    'steadfetch.call.duration': 's',
+    'steadfetch.queue.duration': 's',
+  });
+});
+
+test('instrument() ends with the function that it returned: nothing is measured any more', async () => {
+  const { client, stop, series } = otelBench([204]);
+  await client.fetch(url);
+  stop();
+  stop();
+  await client.fetch(url);
+  expect(sums(await series('http.client.request.duration')).map(([, count]) => count)).toEqual([1]);
+  expect(await series('steadfetch.circuit.state')).toEqual([]);
+});
