@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { type Client, type ClientOptions, createClient, HttpError, type SteadEvent } from '../../src/index.ts';
+import { observe } from '../../src/telemetry.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { type ScriptStep, scriptedFetch } from '../../src/testing/scripted-fetch.ts';
 import { type Engine, engine } from '../support/engine.ts';
@@ -91,6 +92,8 @@ class World {
   readonly client: Client;
   readonly calls: Call[] = [];
   readonly events: SteadEvent[] = [];
+  /** What an observer has seen: calls that have ended, and attempts that have not. */
+  readonly followed = { ended: 0, attempts: 0 };
   readonly #maxAttempts: number;
   /** The signals of trips under way, and the most there have been side by side. */
   #inFlight: readonly (AbortSignal | null | undefined)[] = [];
@@ -123,6 +126,18 @@ class World {
       },
     });
     this.client.subscribe((event) => this.events.push(event));
+    observe(this.client, () => ({
+      onAttempt: () => {
+        this.followed.attempts += 1;
+        return { headers: {}, within: (send) => send() };
+      },
+      onEvent: ({ type }) => {
+        if (type === 'attempt') this.followed.attempts -= 1;
+      },
+      onEnd: () => {
+        this.followed.ended += 1;
+      },
+    }));
   }
 
   get unanswered(): readonly Call[] {
@@ -244,7 +259,15 @@ test('createClient() answers each call once, and is as it was when all are answe
         failure: outcomes.filter((outcome) => outcome === 'failure').length,
         ignored: outcomes.filter((outcome) => outcome === 'ignored').length,
         rejected: world.told('rejected').length,
+        stored: 0,
+        defaults: 0,
+        degraded: 0,
       });
+      // Whatever is told is told of a call that ends, once; and who follows it sees each attempt begin and end.
+      const numbers = completed.map(({ call }) => call);
+      expect(new Set(numbers).size).toBe(numbers.length);
+      for (const { call } of world.told('attempt')) expect(numbers).toContain(call);
+      expect(world.followed).toEqual({ ended: numbers.length, attempts: 0 });
       expect(completed.reduce((sum, { attempts }) => sum + attempts, 0)).toBe(counters.attempts);
       expect(made.reduce((sum, { trips }) => sum + trips, 0)).toBe(counters.attempts);
       const refused = made.filter(
