@@ -3,6 +3,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 import { browserMode } from './tools/browser-modes.ts';
 import { type BrowserName, findBrowser } from './tools/browsers.ts';
+import { testsWithoutServer } from './tools/servers.ts';
 import { chooseWebkitPort } from './tools/webkit-driver.ts';
 
 // Without these, wrangler asks Cloudflare for a sample of `request.cf` and sends usage data.
@@ -57,7 +58,12 @@ function project(
   const others = ['node', 'workerd', 'browser'].filter((word) => word !== own);
   return {
     extends: true,
-    test: { name, include: ['test/**/*.test.ts'], exclude: others.map((word) => `test/**/*.${word}.test.ts`), ...test },
+    test: {
+      name,
+      include: ['test/**/*.test.ts'],
+      exclude: [...others.map((word) => `test/**/*.${word}.test.ts`), ...testsWithoutServer()],
+      ...test,
+    },
   };
 }
 

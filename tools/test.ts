@@ -6,6 +6,7 @@ import { browserNames, findBrowser, installCommand } from './browsers.ts';
 import { add, type Counts, countsLine, noCounts } from './counts.ts';
 import { installABrowser } from './install-browser.ts';
 import { testRuntimes } from './runtimes.ts';
+import { findServer, serverNames } from './servers.ts';
 
 if (process.argv.length > 2) {
   console.error('npm test runs everything. For a part of it: npx vitest run --project node test/model');
@@ -28,6 +29,7 @@ counts = add(counts, runtimes.counts);
 
 console.log(`\nEnvironments: ${[...v8, ...otherEngines].join(', ')}\nRuntimes: ${runtimes.tested.join(', ')}`);
 for (const name of missingBrowsers) notTested(name, installCommand(name).join(' '));
+for (const name of serverNames) if (findServer(name) === undefined) notTested(name, `apt-get install ${name}`);
 for (const name of runtimes.missing) notTested(name, 'npm ci');
 console.log(countsLine(counts));
 process.exitCode = counts.failed > 0 ? 1 : 0;
