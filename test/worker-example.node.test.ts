@@ -4,7 +4,11 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
+import { chromium } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { chromiumArguments } from '../tools/browser-modes.ts';
+import { findBrowser } from '../tools/browsers.ts';
 
 // The example as its users start it, in wrangler's local mode, with ports that are free.
 let example: ChildProcess;
@@ -112,6 +116,40 @@ test('the example has no advice to give while its recommender is down, and says 
   await expect
     .poll(() => ask('/recommended/1'), patience)
     .toMatchObject({ degraded: undefined, body: [{ id: '1' }, { id: '2' }] });
+});
+
+test('the example tells a page of any origin what its call spent where', { timeout: 60_000 }, async () => {
+  const executablePath = findBrowser('chromium')?.path;
+  const browser = await chromium.launch({
+    ...(executablePath === undefined ? {} : { executablePath }),
+    args: chromiumArguments,
+  });
+  try {
+    const page = await browser.newPage();
+    const timings = async (path: string): Promise<readonly { name: string; description: string }[]> => {
+      await page.evaluate(async (url) => void (await (await fetch(url)).text()), worker + path);
+      // The entry is made when the body has ended, and in its own time.
+      await page.waitForFunction((url) => performance.getEntriesByName(url).length > 0, worker + path);
+      return page.evaluate((url) => {
+        const [entry] = performance.getEntriesByName(url) as PerformanceResourceTiming[];
+        return (entry?.serverTiming ?? []).map(({ name, description }) => ({ name, description }));
+      }, worker + path);
+    };
+    await breakUpstreams('none');
+    await expect.poll(async () => (await ask('/recommended/1')).degraded, patience).toBeUndefined();
+    expect(await timings('/recommended/2')).toEqual([
+      { name: 'recommender', description: 'network' },
+      { name: 'recommender-attempt-1', description: '200' },
+    ]);
+    await breakUpstreams('503');
+    expect(await timings('/recommended/3')).toEqual([
+      { name: 'recommender', description: 'default degraded' },
+      { name: 'recommender-attempt-1', description: '503' },
+    ]);
+  } finally {
+    await breakUpstreams('none');
+    await browser.close();
+  }
 });
 
 test('the example keeps the deadline of its callers, hands on what is left of it, and makes no call past it', {

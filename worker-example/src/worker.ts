@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:workers';
 import { createClient, type FetchInit, HttpError, incomingDeadline, SteadfetchError } from 'steadfetch';
 import { type KvNamespace, kvStore } from 'steadfetch/cloudflare';
+import { createServerTiming } from 'steadfetch/server-timing';
 
 /** What wrangler.jsonc binds. */
 interface Bindings {
@@ -41,13 +42,20 @@ const recommender = createClient({
   fallback: { respond: () => Response.json([]) },
 });
 
+// What a page may know of where its time went: by these names, and by no others.
+const timings = [
+  createServerTiming(catalogue, { name: 'catalogue' }),
+  createServerTiming(recommender, { name: 'recommender' }),
+];
+
 export default {
   async fetch(request: Request, _env: unknown, context: ExecutionContext): Promise<Response> {
     const { pathname } = new URL(request.url);
     try {
-      return open(await route(pathname, request, context));
+      const response = await route(pathname, request, context);
+      return open(response, response);
     } catch (error) {
-      return open(refusal(error));
+      return open(refusal(error), error);
     }
   },
 };
@@ -82,9 +90,14 @@ function readiness(): Response {
   return new Response(JSON.stringify(report), { headers });
 }
 
-/** For pages of any origin, which may see whether an answer is degraded, and how old it is. */
-function open(response: Response): Response {
+/** For pages of any origin, which may see whether an answer is degraded, how old it is, and what took how long. */
+function open(response: Response, outcome: unknown): Response {
   const opened = new Response(response.body, response);
+  for (const serverTiming of timings) {
+    const timing = serverTiming(outcome);
+    if (timing !== '') opened.headers.append('server-timing', timing);
+  }
+  opened.headers.set('timing-allow-origin', '*');
   opened.headers.set('access-control-allow-origin', '*');
   opened.headers.set('access-control-allow-headers', 'content-type');
   opened.headers.set('access-control-expose-headers', 'Cache-Status, Age');
