@@ -74,7 +74,7 @@ async function installPackage(directory: string): Promise<void> {
   const tarball = await npm(resolve('.'), 'pack', '--silent', '--pack-destination', directory);
   writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }');
   // The peers of its entries as well: as copies of what is installed here, not built anew.
-  const peers = ['ky', 'idb-keyval'].map((name) => resolve('node_modules', name));
+  const peers = ['ky', 'idb-keyval', '@opentelemetry/api'].map((name) => resolve('node_modules', name));
   await npm(directory, 'install', '--offline', '--install-links', '--ignore-scripts', `./${tarball.trim()}`, ...peers);
   copyFileSync('test/runtimes/smoke.test.mjs', join(directory, smokeTest));
 }

@@ -7,6 +7,8 @@ import { createClient, degradation, HttpError, memoryStore } from 'steadfetch';
 import { createHealth, dependsOn } from 'steadfetch/health';
 import { idbStore } from 'steadfetch/idb';
 import { extendKy } from 'steadfetch/ky';
+import { instrument } from 'steadfetch/otel';
+import { createServerTiming } from 'steadfetch/server-timing';
 import { FakeClock, scriptedFetch } from 'steadfetch/testing';
 
 const urlOf = (script) => `${process.env.FAULT_SERVER}/${crypto.randomUUID()}/${script}`;
@@ -131,4 +133,31 @@ test('createHealth answers probes by the state of a client', async () => {
   draining.draining = true;
   assert.equal((await draining.handler(new Request('https://service.test/readyz'))).status, 503);
   assert.equal(await health.handler(new Request('https://service.test/users')), undefined);
+});
+
+test('instrument() and createServerTiming() see a call, and change nothing of it', async () => {
+  const client = createClient();
+  const counted = [];
+  const counter = (name) => ({ add: (value) => counted.push([name, value]), record: () => counted.push([name]) });
+  const gauge = () => ({});
+  const meter = {
+    createCounter: counter,
+    createUpDownCounter: counter,
+    createHistogram: counter,
+    createObservableGauge: gauge,
+    addBatchObservableCallback() {},
+    removeBatchObservableCallback() {},
+  };
+  const stop = instrument(client, { meter });
+  const serverTiming = createServerTiming(client);
+  const result = await client.json(urlOf('ok'));
+  assert.deepEqual(result.value, { ok: true });
+  assert.match(serverTiming(result), /^upstream;dur=[\d.]+;desc="network", upstream-attempt-1;dur=[\d.]+;desc="200"$/);
+  assert.deepEqual(counted, [
+    ['http.client.active_requests', 1],
+    ['http.client.active_requests', -1],
+    ['http.client.request.duration'],
+    ['steadfetch.call.duration'],
+  ]);
+  stop();
 });
