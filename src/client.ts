@@ -180,7 +180,6 @@ export function createClient(options?: ClientOptions): Client {
 
     const call = new Call(request, limits, reads, init);
     call.era = fallbackHost.answers?.era ?? 0;
-    telemetry.start(call, dependency, false);
     const scope = new Scope();
     const now = clock.now();
     const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency, clock);
@@ -189,6 +188,7 @@ export function createClient(options?: ClientOptions): Client {
 
     const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt });
     let answer: Answer | undefined;
+    telemetry.start(call, dependency, false);
     underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
     try {
       answer = await layersFor(dependency, limits).around(send, context);

@@ -81,6 +81,16 @@ test('observe() sees the end of a call that is refused, or answered without the 
   await clock.advance(0);
 });
 
+test('observe() sees nothing of a call that is not made: of what has been seen to begin, the end is seen', async () => {
+  const { client } = clientBench([200]);
+  const { started } = noting(client);
+  const deadline = { signal: new AbortController().signal, remainingMs: () => Number.NaN };
+  await errorOf(client.fetch(url, { deadline }));
+  await errorOf(client.fetch(url, { body: 'a GET has none' }));
+  await errorOf(client.fetch(url, { signal: AbortSignal.abort() }));
+  expect(started).toEqual([]);
+});
+
 test('observe() sees a refresh behind a caller as a call of its own, which nobody waits for', async () => {
   const { client, clock } = clientBench([200], {
     fallback: { store: memoryStore(), maxAgeMs: 1_000, staleWhileRevalidateMs: 60_000 },
