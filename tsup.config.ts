@@ -6,6 +6,7 @@ export default defineConfig({
     index: 'src/index.ts',
     'adapters/cloudflare': 'src/adapters/cloudflare.ts',
     'adapters/ky': 'src/adapters/ky.ts',
+    'devtools/index': 'src/devtools/index.ts',
     'health/index': 'src/health/index.ts',
     'otel/index': 'src/otel/index.ts',
     'server-timing': 'src/server-timing.ts',

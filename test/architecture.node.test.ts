@@ -156,13 +156,28 @@ test('nothing outside testing/ imports it', () => {
   expect(unwanted(others, (imported) => imported.startsWith('testing/'))).toEqual([]);
 });
 
+test('nothing outside devtools/ imports it, and it needs of the rest but types, the clock, and how a value is shown', () => {
+  const others = files.filter(({ path }) => !path.startsWith('devtools/'));
+  expect(unwanted(others, (imported) => imported.startsWith('devtools/'))).toEqual([]);
+  const needed = within('devtools').flatMap(({ runtimeImports }) => runtimeImports);
+  expect([...new Set(needed.filter((path) => !path.startsWith('devtools/')))].sort()).toEqual([
+    'checks.ts',
+    'clock.ts',
+  ]);
+});
+
+test('the one entry that does something by being imported is kept by bundlers, and it alone', () => {
+  const { sideEffects, exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+  expect(sideEffects).toEqual([exports['./devtools'].default, './src/devtools/index.ts']);
+});
+
 test('no runtime import leads back to where it started', () => {
   expect(files.map(({ path }) => cycleThrough(path)).filter((cycle) => cycle !== undefined)).toEqual([]);
 });
 
 // No third-party code, no runtime by name.
 
-test.for(['index.ts', 'health/index.ts', 'server-timing.ts', 'testing/index.ts'])(
+test.for(['index.ts', 'devtools/index.ts', 'health/index.ts', 'server-timing.ts', 'testing/index.ts'])(
   '%s loads no package and no module of a runtime',
   (entry) => {
     const loaded = [...loadedWith(entry)];
@@ -172,7 +187,13 @@ test.for(['index.ts', 'health/index.ts', 'server-timing.ts', 'testing/index.ts']
 );
 
 test('no code names what only one runtime has', () => {
-  expect(mentions(/\bprocess\.|\bBuffer\b|\brequire\(|\bglobal\.|\b__dirname\b|\bBun\b|\bdocument\./)).toEqual([]);
+  expect(mentions(/\bprocess\.|\bBuffer\b|\brequire\(|\bglobal\.|\b__dirname\b|\bBun\b/)).toEqual([]);
+});
+
+test('only the panel knows a document, in the files that make elements and listen to the page', () => {
+  const places = mentions(/\bdocument\b(?=\.)|\bcustomElements\b|\bHTMLElement\b/).map((line) => line.split(':')[0]);
+  const makers = ['chart', 'dom', 'index', 'legend', 'panel', 'row'].map((name) => `devtools/${name}.ts`);
+  expect([...new Set(places)]).toEqual(makers);
 });
 
 test('only http/webkit.ts asks for the engine, one that has to be known for what it does not tell, and http/online.ts for a network', () => {
@@ -235,6 +256,7 @@ test('the folders of src are the ones that the rules above are about', () => {
   expect([...folders].sort()).toEqual([
     '',
     'adapters',
+    'devtools',
     'health',
     'http',
     'model',

@@ -4,6 +4,7 @@ import process from 'node:process';
 import test from 'node:test';
 import ky from 'ky';
 import { createClient, degradation, HttpError, memoryStore } from 'steadfetch';
+import { SteadfetchDevtools } from 'steadfetch/devtools';
 import { createHealth, dependsOn } from 'steadfetch/health';
 import { idbStore } from 'steadfetch/idb';
 import { extendKy } from 'steadfetch/ky';
@@ -160,4 +161,9 @@ test('instrument() and createServerTiming() see a call, and change nothing of it
     ['steadfetch.call.duration'],
   ]);
   stop();
+});
+
+test('steadfetch/devtools does no harm where there is nothing to draw on', () => {
+  assert.equal(typeof SteadfetchDevtools, 'function');
+  assert.equal(typeof globalThis.customElements, 'undefined');
 });
