@@ -1,12 +1,12 @@
 // The page: it shows what it can, says what it shows, and recovers by itself.
-import { api, control, degraded } from './api.ts';
-import { followClient } from './chart.ts';
+import 'steadfetch/devtools';
+import { api, client, control, degraded } from './api.ts';
 import { find, say, showSections } from './sections.ts';
 import { ago, reasonInWords } from './words.ts';
 
 const REFRESH_MS = 2_000;
 
-followClient();
+find<HTMLElementTagNameMap['steadfetch-devtools']>('steadfetch-devtools').client = client;
 followDegradation();
 takeOrders();
 takeControl();
