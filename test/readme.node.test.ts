@@ -20,6 +20,7 @@ test('README and docs have snippets that compile, each by itself, as strictly as
       paths: {
         steadfetch: [resolve('src/index.ts')],
         'steadfetch/cloudflare': [resolve('src/adapters/cloudflare.ts')],
+        'steadfetch/devtools': [resolve('src/devtools/index.ts')],
         'steadfetch/health': [resolve('src/health/index.ts')],
         'steadfetch/idb': [resolve('src/stores/idb.ts')],
         'steadfetch/ky': [resolve('src/adapters/ky.ts')],
