@@ -61,6 +61,8 @@ function project(
     test: {
       name,
       include: ['test/**/*.test.ts'],
+      // A slow machine is slow, and not wrong.
+      testTimeout: 30_000,
       exclude: [...others.map((word) => `test/**/*.${word}.test.ts`), ...testsWithoutServer()],
       ...test,
     },

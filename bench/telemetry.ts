@@ -47,8 +47,13 @@ session.connect();
 
 /** A client over a fetch that costs next to nothing, so that what is measured is ours. */
 function clientSeenBy(watch: (client: Client) => void): () => Promise<unknown> {
-  const response = new Response(null, { status: 204 });
-  const client = createClient({ fetch: async () => response });
+  const [good, bad] = [204, 503].map((status) => new Response(null, { status }));
+  let requests = 0;
+  const client = createClient({
+    // Every tenth fails, and is sent again at once.
+    fetch: async () => (++requests % 10 === 0 ? bad : good) as Response,
+    retry: { initialDelayMs: 0, budget: false },
+  });
   watch(client);
   return () => client.fetch('https://users.test/u/1');
 }
@@ -64,7 +69,8 @@ interface ProfileNode {
 }
 
 // Where events are made and sent on their way: the functions of call-log, attempt-log, telemetry and events.
-const OF_EVENTS = /^(?:tell|emit|#note|#deliver|#deliverAll|#guarded|onRetry|onTransition|onQueued)$/;
+const OF_EVENTS =
+  /^(?:tell|emit|about|#note|#event|#deliver|#deliverAll|#guarded|#tell\w+|onRetry|onTransition|onQueued)$/;
 
 /** Bytes that a call allocates, garbage included: what V8's sampling of allocations says of many. */
 async function allocations(call: () => Promise<unknown>): Promise<Pick<Cost, 'bytes' | 'eventBytes'>> {

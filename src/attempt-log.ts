@@ -1,9 +1,10 @@
 import type { ClientSettings } from './client-options.ts';
 import type { Dependency } from './dependency.ts';
-import { callOf } from './http/call.ts';
+import type { FailureKind, SteadEvent } from './events.ts';
+import { type Call, callOf } from './http/call.ts';
 import { failureOf, httpResult, outcomeOf } from './http/verdict.ts';
 import { type CallContext, Layer, type Next } from './layer.ts';
-import { type Settled, unwrap } from './model/outcome.ts';
+import { type Outcome, type Settled, unwrap } from './model/outcome.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Notes each attempt: for the counters, the snapshot and who listens. It decides nothing. */
@@ -28,43 +29,59 @@ export class AttemptLog extends Layer {
     if (context.attempt > 1) counters.retries += 1;
     const call = callOf(context);
     call.attempts += 1;
+    // Who sees it begin sees it end: a call that is shared may have passed to another caller by then.
+    const { id, followers } = call;
     const startedAt = clock.now();
     let result: Settled<T>;
     try {
       const sending =
-        call.followers.length > 0 ? this.#telemetry.send(call, context.attempt, () => next(context)) : next(context);
+        followers.length > 0 ? this.#telemetry.send(call, context.attempt, () => next(context)) : next(context);
       result = { value: await sending };
     } catch (error) {
       result = { error };
     }
-    this.#note(result, context, clock.now() - startedAt);
+    const durationMs = clock.now() - startedAt;
+    let outcome: Outcome = 'ignored';
+    let failure: FailureKind | undefined;
+    try {
+      outcome = this.#outcomeOf(result, context);
+      failure = failureOf(result, outcome, context);
+    } finally {
+      // Also when a classify() of the user's throws.
+      this.#note(call, outcome, failure, httpResult(result).response?.status);
+      if (this.#telemetry.hears(call) || followers.length > 0) {
+        this.#telemetry.tell(call, this.#event(call, id, context.attempt, durationMs), followers);
+      }
+    }
     return unwrap(result);
   }
 
-  #note(result: Settled<unknown>, context: CallContext, durationMs: number): void {
-    const { breaker, tools } = this.#settings;
-    const dependency = this.#dependency;
-    const call = callOf(context);
-    const outcome = outcomeOf(result, context, breaker === false ? undefined : breaker.classify);
-    const failure = failureOf(result, outcome, context);
-    const status = httpResult(result).response?.status;
+  #outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {
+    const { breaker } = this.#settings;
+    return outcomeOf(result, context, breaker === false ? undefined : breaker.classify);
+  }
+
+  #note(call: Call, outcome: Outcome, failure: FailureKind | undefined, status: number | undefined): void {
     call.outcome = outcome;
     call.failure = failure;
     call.status = status;
     if (outcome === 'failure' && failure !== undefined) {
-      dependency.lastFailure = { at: tools.clock.epochNow(), failure, status: status ?? null };
+      const at = this.#settings.tools.clock.epochNow();
+      this.#dependency.lastFailure = { at, failure, status: status ?? null };
     }
-    if (!this.#telemetry.hears(call)) return;
-    this.#telemetry.tell(call, {
+  }
+
+  #event({ outcome, failure, status }: Call, call: number, attempt: number, durationMs: number): SteadEvent {
+    return {
       type: 'attempt',
-      call: call.id,
-      dependency: dependency.key,
-      at: tools.clock.epochNow(),
-      attempt: context.attempt,
+      call,
+      dependency: this.#dependency.key,
+      at: this.#settings.tools.clock.epochNow(),
+      attempt,
       outcome,
       durationMs,
       ...(status === undefined ? {} : { status }),
       ...(failure === undefined ? {} : { failure }),
-    });
+    };
   }
 }

@@ -58,6 +58,7 @@ export class CallLog extends Layer {
       attempts: call.attempts,
       durationMs,
       queuedMs: call.queuedMs,
+      ...(call.joined === undefined ? {} : { joined: call.joined }),
       ...(call.status === undefined || 'error' in result ? {} : { status: call.status }),
       ...(failure === undefined ? {} : { failure }),
     });

@@ -94,7 +94,7 @@ export interface CloseOptions {
 export function createClient(options?: ClientOptions): Client {
   const settings = resolveClient(options);
   const { clock } = settings.tools;
-  const telemetry = new Telemetry(settings.tools);
+  const telemetry = new Telemetry(settings.tools, settings.fetch !== undefined);
   const dependencies = new Registry(settings, telemetry);
   const leases = new BodyLeases();
   const send = raced(sender(settings, leases), settings.fetch === undefined);
@@ -164,7 +164,7 @@ export function createClient(options?: ClientOptions): Client {
         try {
           await work(new CallContext(scope, { call, lease: leases.hold }));
         } finally {
-          telemetry.end(call, { value: undefined });
+          telemetry.end(call, { value: undefined }, scope.aborted);
           underWay.leave(scope);
         }
       },
@@ -193,10 +193,10 @@ export function createClient(options?: ClientOptions): Client {
     try {
       answer = await layersFor(dependency, limits).around(send, context);
       if (reads !== 'none' && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
-      telemetry.end(call, { value: answer.response });
+      telemetry.end(call, { value: answer.response }, false);
       return answer;
     } catch (error) {
-      telemetry.end(call, { error });
+      telemetry.end(call, { error }, scope.aborted);
       // Nobody gets the Response: a hook of the user's threw, say.
       if (answer === undefined && call.answer !== undefined) leases.discard(call.answer);
       throw error;

@@ -30,6 +30,7 @@ export class Dependency {
   counters: Counters = noCounters();
   lastFailure: LastFailure | null = null;
   lastTransition: LastTransition | null = null;
+  outageSince: number | null = null;
   /** Calls under way. */
   active = 0;
   /** Whether it was called again since the registry last looked for an idle one. */
@@ -61,6 +62,7 @@ export class Dependency {
       this.breaker = httpBreaker(breaker, tools, clock, (from, to, retryAfterMs) => {
         const at = clock.epochNow();
         this.lastTransition = { at, from, to };
+        this.outageSince = to === 'closed' ? null : (this.outageSince ?? at);
         if (!telemetry.events.active) return;
         const wait = to === 'open' ? { retryAfterMs } : {};
         telemetry.events.emit({ type: 'transition', dependency: key, at, from, to, ...wait });
@@ -85,6 +87,7 @@ export class Dependency {
       // First: it is asked for the state now, and that may be another.
       breaker: this.breaker?.snapshot() ?? null,
       lastTransition: this.lastTransition,
+      outageSince: this.outageSince,
       running: bulkhead?.running ?? this.active,
       maxConcurrent: finite(bulkhead?.maxConcurrent),
       queued: bulkhead?.queued ?? 0,
@@ -96,12 +99,15 @@ export class Dependency {
     };
   }
 
-  restore({ breaker, budget, counters, lastFailure, lastTransition }: DependencySnapshot, elapsedMs: number): void {
+  restore(saved: DependencySnapshot, elapsedMs: number): void {
+    const { breaker, budget, counters, lastFailure } = saved;
     if (breaker !== null) this.breaker?.restore(breaker, elapsedMs);
     if (budget !== null) this.budget?.restore(budget, elapsedMs);
     this.counters = { ...counters };
     this.lastFailure = lastFailure;
-    this.lastTransition = lastTransition;
+    // An earlier version did not say.
+    this.lastTransition = saved.lastTransition ?? this.lastTransition;
+    this.outageSince = saved.outageSince ?? this.outageSince;
   }
 }
 

@@ -72,6 +72,8 @@ export interface CompletedEvent extends CallEventBase {
   readonly durationMs: number;
   /** How much of it was spent waiting for a slot; 0 if it had not to wait. */
   readonly queuedMs: number;
+  /** The number of the call whose attempts it shared, in place of its own; see `fallback.coalesce`. */
+  readonly joined?: number;
   readonly status?: number;
   readonly failure?: FailureKind;
 }
@@ -187,7 +189,10 @@ export class Emitter<E> {
     if (!this.#listeners.includes(listener)) return;
     try {
       const returned: unknown = listener(event);
-      if (returned instanceof Promise) returned.catch((error: unknown) => this.#report(listener, error));
+      // Not by its class: a promise may be of another realm, or of a library.
+      if (typeof Reflect.get(Object(returned), 'then') === 'function') {
+        Promise.resolve(returned).catch((error: unknown) => this.#report(listener, error));
+      }
     } catch (error) {
       this.#report(listener, error);
     }
@@ -217,6 +222,10 @@ declare const reportError: ((error: unknown) => void) | undefined;
 
 /** Tells of an error in a function of the user's that must not become the caller's: as the platform tells of any other. */
 export function reportThrown(by: string, error: unknown): void {
-  if (typeof reportError === 'function') reportError(error);
-  else console.error(`steadfetch: ${by} threw`, error);
+  try {
+    if (typeof reportError === 'function') reportError(error);
+    else console.error(`steadfetch: ${by} threw`, error);
+  } catch {
+    // There is nobody left to tell.
+  }
 }

@@ -69,6 +69,6 @@ export { type RetryPolicyOptions, type RetryQuestion, retry } from './policies/r
 export { RetryBudget } from './policies/retry-budget.ts';
 export type { Context, ExecuteOptions, Operation, Policy } from './policy.ts';
 export type { Degradation, FallbackResult, Result } from './result.ts';
-export type { ClientSnapshot, Counters, DependencySnapshot, LastFailure } from './snapshot.ts';
+export type { ClientSnapshot, Counters, DependencySnapshot, LastFailure, LastTransition } from './snapshot.ts';
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts';
 export type { Partition, Store, StoredResponse, StoreEntry } from './stores/store.ts';

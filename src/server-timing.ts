@@ -1,8 +1,8 @@
 import { COUNT, checkKeys, checkNumber, show } from './checks.ts';
-import type { FallbackEvent, SteadEvent } from './events.ts';
+import type { CompletedEvent, FallbackEvent, SteadEvent } from './events.ts';
 import { degradation } from './http/cache-status.ts';
 import type { Settled } from './model/outcome.ts';
-import { type CallObserver, observe } from './telemetry.ts';
+import { type CallEnd, type CallObserver, observe } from './telemetry.ts';
 
 /** The options of {@link createServerTiming}. */
 export interface ServerTimingOptions {
@@ -36,6 +36,17 @@ export function createServerTiming(client: object, options: ServerTimingOptions 
     throw new TypeError(`serverTiming.name must be a token of at most 64 characters, got ${show(name)}`);
   }
   const maxAttempts = checkNumber('serverTiming.maxAttempts', options.maxAttempts, 5, COUNT);
+  // Asked for anew at each request, it must not see each call once more.
+  const known = made.get(client) ?? new Map<string, ServerTiming>();
+  const key = `${name} ${maxAttempts}`;
+  const timing = known.get(key) ?? timingOf(client, name, maxAttempts);
+  made.set(client, known.set(key, timing));
+  return timing;
+}
+
+const made = new WeakMap<object, Map<string, ServerTiming>>();
+
+function timingOf(client: object, name: string, maxAttempts: number): ServerTiming {
   const timings = new WeakMap<object, string>();
   observe(client, () => new TimedCall(name, maxAttempts, timings));
   return (outcome) => {
@@ -49,8 +60,10 @@ class TimedCall implements CallObserver {
   readonly #maxAttempts: number;
   readonly #timings: WeakMap<object, string>;
   readonly #attempts: string[] = [];
+  /** How long it is to wait for the next attempt, which may never come. */
+  #delayMs = 0;
   #waitedMs = 0;
-  #queuedMs = 0;
+  #completed: CompletedEvent | undefined;
   #fallback: FallbackEvent | undefined;
 
   constructor(name: string, maxAttempts: number, timings: WeakMap<object, string>) {
@@ -59,23 +72,29 @@ class TimedCall implements CallObserver {
     this.#timings = timings;
   }
 
+  onAttempt(): undefined {
+    this.#waitedMs += this.#delayMs;
+    this.#delayMs = 0;
+  }
+
   onEvent(event: SteadEvent): void {
     if (event.type === 'attempt') {
       const { attempt, durationMs, status, failure } = event;
       this.#attempts.push(this.#metric(`-attempt-${attempt}`, durationMs, String(status ?? failure)));
       if (this.#attempts.length > this.#maxAttempts) this.#attempts.shift();
-    } else if (event.type === 'retry') this.#waitedMs += event.delayMs;
-    else if (event.type === 'completed') this.#queuedMs = event.queuedMs;
+    } else if (event.type === 'retry') this.#delayMs = event.delayMs;
+    else if (event.type === 'completed') this.#completed = event;
     else if (event.type === 'fallback') this.#fallback = event;
   }
 
-  onEnd(result: Settled<Response | undefined>, durationMs: number): void {
+  onEnd({ result, durationMs }: CallEnd): void {
     const outcome = 'value' in result ? result.value : result.error;
-    // A reason for an abort may be any value.
-    if (Object(outcome) !== outcome) return;
+    // A reason for an abort may be any value. Calls that share fail with one error: it is of the one that asked for all.
+    if (Object(outcome) !== outcome || this.#timings.has(outcome as object)) return;
+    const { queuedMs = 0 } = this.#completed ?? {};
     const metrics = [
       this.#metric('', durationMs, this.#answerIn(result)),
-      ...(this.#queuedMs > 0 ? [this.#metric('-queue', this.#queuedMs)] : []),
+      ...(queuedMs > 0 ? [this.#metric('-queue', queuedMs)] : []),
       ...this.#attempts,
       ...(this.#waitedMs > 0 ? [this.#metric('-backoff', this.#waitedMs)] : []),
     ];
@@ -85,7 +104,8 @@ class TimedCall implements CallObserver {
   /** Where the answer is from, in a word. */
   #answerIn(result: Settled<Response | undefined>): string {
     if ('error' in result || result.value === undefined) return 'error';
-    const source = this.#fallback?.source ?? 'network';
+    const network = this.#completed?.joined === undefined ? 'network' : 'network shared';
+    const source = this.#fallback?.source ?? network;
     return degradation(result.value) === undefined ? source : `${source} degraded`;
   }
 

@@ -22,10 +22,15 @@ export function sharedCalls(maxBytes: number, clock: Clock, propagates: boolean)
       Object.assign(call, { headers, owner, era, id, followers, callers });
       return new CallContext(scope, { ...first.caller, call }, 1, limit);
     },
+    passOn(shared, to) {
+      const { id, followers } = callOf(to);
+      Object.assign(callOf(shared), { id, followers });
+    },
     report(shared, own, leads) {
-      const { outcome, status, failure, sentAt, attempts, queuedMs, answer } = callOf(shared);
+      const { id, outcome, status, failure, sentAt, attempts, queuedMs, answer } = callOf(shared);
       // What all of them have been told is counted once, and stored once.
       const call = Object.assign(callOf(own), { outcome, status, failure, sentAt, follows: !leads });
+      if (id !== call.id) call.joined = id;
       if (!leads) return;
       call.attempts += attempts;
       call.queuedMs += queuedMs;

@@ -42,6 +42,8 @@ export interface DependencySnapshot {
   readonly breaker: CircuitSnapshot | null;
   /** Since when the circuit is in its state; `null` if it never was in another. */
   readonly lastTransition: LastTransition | null;
+  /** Since when the circuit has not been closed, probes included: ms since the Unix epoch; `null` while it is. */
+  readonly outageSince: number | null;
   /** Calls that hold a slot of the bulkhead, and that wait for one. */
   readonly running: number;
   /** Slots; `null` without a limit. */
@@ -86,9 +88,16 @@ export function parseSnapshot(value: unknown): ClientSnapshot {
 function parseDependency(path: string, value: unknown): DependencySnapshot {
   const { breaker, budget, counters, lastFailure, ...rest } = record(path, value);
   // Snapshots of earlier versions have none of these.
-  const { lastTransition = null, maxConcurrent = null, maxQueued = null, retriesAvailable = null } = rest;
+  const {
+    lastTransition = null,
+    outageSince = null,
+    maxConcurrent = null,
+    maxQueued = null,
+    retriesAvailable = null,
+  } = rest;
   return {
     breaker: breaker === null ? null : parseCircuit(`${path}.breaker`, breaker),
+    outageSince: outageSince === null ? null : instant(`${path}.outageSince`, outageSince),
     lastTransition: lastTransition === null ? null : parseLastTransition(`${path}.lastTransition`, lastTransition),
     // What ran and waited then has ended with its process.
     running: 0,
@@ -132,7 +141,7 @@ function parseState(path: string, value: unknown): CircuitState {
 
 function parseLastTransition(path: string, value: unknown): LastTransition {
   const { at, from, to } = record(path, value);
-  return { at: amount(`${path}.at`, at), from: parseState(`${path}.from`, from), to: parseState(`${path}.to`, to) };
+  return { at: instant(`${path}.at`, at), from: parseState(`${path}.from`, from), to: parseState(`${path}.to`, to) };
 }
 
 /** @throws TypeError or RangeError naming the part that is wrong, and its value. */
@@ -185,7 +194,7 @@ function parseLastFailure(path: string, value: unknown): LastFailure {
   const { at, failure, status } = record(path, value);
   if (!FAILURES.includes(failure as string)) throw new TypeError(`${path}.failure is unknown: ${show(failure)}`);
   return {
-    at: amount(`${path}.at`, at),
+    at: instant(`${path}.at`, at),
     failure: failure as FailureKind,
     status: limit(`${path}.status`, status),
   };
@@ -194,6 +203,13 @@ function parseLastFailure(path: string, value: unknown): LastFailure {
 function record(path: string, value: unknown, known?: readonly string[]): Record<string, unknown> {
   checkKeys(path, value, known ?? Object.keys(value ?? {}));
   return value as Record<string, unknown>;
+}
+
+// The last instant that a date can be (ECMAScript, "Time Values and Time Range").
+const LAST_INSTANT = 8.64e15;
+
+function instant(path: string, value: unknown): number {
+  return Math.min(LAST_INSTANT, amount(path, value));
 }
 
 function limit(path: string, value: unknown): number | null {

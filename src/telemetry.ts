@@ -1,3 +1,4 @@
+import { show } from './checks.ts';
 import type { Clock } from './clock.ts';
 import { about, Emitter, reportThrown, type SteadEvent } from './events.ts';
 import type { Call } from './http/call.ts';
@@ -13,11 +14,14 @@ export interface StartedCall {
   /** The client's name, if it has one. */
   readonly client: string | undefined;
   readonly dependency: string;
+  /** As the caller wrote it. */
   readonly method: string;
   /** `undefined` for a relative URL. */
   readonly url: URL | undefined;
   /** Whether nobody waits for it: it refreshes a stored answer. */
   readonly background: boolean;
+  /** Whether what sends it is a fetch of the user's own. */
+  readonly ownFetch: boolean;
   /** How its dependency is now. */
   readonly snapshot: () => DependencySnapshot;
 }
@@ -31,8 +35,15 @@ export interface CallObserver {
   onAttempt?(attempt: number): AttemptSetting | undefined;
   /** Its events, as they happen; attempts that others wait for may end after it. */
   onEvent(event: SteadEvent): void;
-  /** It is over after `durationMs`, with what its caller gets: nothing, if nobody waits for it. */
-  onEnd(result: Settled<Response | undefined>, durationMs: number): void;
+  /** It is over, with what its caller gets: nothing, if nobody waits for it. */
+  onEnd(end: CallEnd): void;
+}
+
+export interface CallEnd {
+  readonly result: Settled<Response | undefined>;
+  readonly durationMs: number;
+  /** Whether whoever made the call, or a limit of its own, has ended it. */
+  readonly aborted: boolean;
 }
 
 /** An observer, and what it has follow one call. */
@@ -46,8 +57,8 @@ export interface Following {
 export interface AttemptSetting {
   /** Headers that are sent with it. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Runs what sends it, and gives what that gives. */
-  within<T>(send: () => T): T;
+  /** Runs what sends it. */
+  within(send: () => unknown): void;
 }
 
 interface Followed {
@@ -62,27 +73,34 @@ const telemetries = new WeakMap<object, Telemetry>();
  * @throws TypeError if it is no client of this copy of the library.
  */
 export function observe(client: object, observer: Observer): () => void {
+  return telemetryOf(client).observe(observer);
+}
+
+/** The name of a client. Unlike a snapshot, this begins nothing. */
+export function nameOf(client: object): string | undefined {
+  return telemetryOf(client).name;
+}
+
+function telemetryOf(client: object): Telemetry {
   const telemetry = telemetries.get(Object(client));
-  if (telemetry === undefined) {
-    throw new TypeError(
-      `client must be what createClient() of this copy of steadfetch returned, got ${String(client)}`,
-    );
-  }
-  return telemetry.observe(observer);
+  if (telemetry !== undefined) return telemetry;
+  throw new TypeError(`client must be what createClient() of this copy of steadfetch returned, got ${show(client)}`);
 }
 
 /** What a client tells of its calls: to its listeners, and to who sees them from inside. Nobody there, nothing done. */
 export class Telemetry {
   readonly events: Emitter<SteadEvent> = new Emitter(true);
-  readonly #client: string | undefined;
+  readonly name: string | undefined;
   readonly #clock: Clock;
+  readonly #ownFetch: boolean;
   readonly #reported = new WeakSet<Observer>();
   #observers: readonly Observer[] = [];
   #calls = 0;
 
-  constructor({ name, clock }: Tools) {
-    this.#client = name;
+  constructor({ name, clock }: Tools, ownFetch: boolean) {
+    this.name = name;
     this.#clock = clock;
+    this.#ownFetch = ownFetch;
   }
 
   /** Makes this the telemetry of `client`: see {@link observe}. */
@@ -105,14 +123,15 @@ export class Telemetry {
     this.#calls += 1;
     call.id = this.#calls;
     if (this.#observers.length === 0) return;
-    const { method, url } = call.request;
+    const { input, init, url } = call.request;
     const started: StartedCall = {
       call: call.id,
-      client: this.#client,
+      client: this.name,
       dependency: dependency.key,
-      method,
+      method: String(init.method ?? Reflect.get(Object(input), 'method') ?? 'GET'),
       url,
       background,
+      ownFetch: this.#ownFetch,
       snapshot: () => dependency.snapshot(),
     };
     const since = this.#clock.now();
@@ -128,12 +147,13 @@ export class Telemetry {
     return this.events.active || call.followers.length > 0;
   }
 
-  tell(call: Call, event: SteadEvent): void {
+  /** @param followers Who is told beside the listeners: who follows the call, but for an attempt that others have seen begin. */
+  tell(call: Call, event: SteadEvent, followers: Call['followers'] = call.followers): void {
     const { type } = event;
     if (this.events.active) {
       this.events.emit(type === 'completed' || type === 'fallback' ? about(event, addressOf(call.request)) : event);
     }
-    for (const { observer, follower } of call.followers) this.#guarded(observer, () => follower.onEvent(event));
+    for (const { observer, follower } of followers) this.#guarded(observer, () => follower.onEvent(event));
   }
 
   /** Sends an attempt as those who follow its call wish. */
@@ -144,20 +164,32 @@ export class Telemetry {
       this.#guarded(observer, () => {
         const setting = follower.onAttempt?.(attempt);
         if (setting === undefined) return;
-        headers = { ...headers, ...setting.headers };
         const inner = sending;
-        sending = () => setting.within(inner);
+        sending = () => this.#within(observer, setting, inner);
+        // What is no header throws here, and not in the fetch, where it would be held against the dependency.
+        const names = [...new Headers(setting.headers).keys()];
+        if (names.length > 0) headers = { ...headers, ...setting.headers };
       });
     }
     call.attached = headers;
     return sending();
   }
 
-  end(call: Call, result: Settled<Response | undefined>): void {
+  #within<T>(observer: Observer, setting: AttemptSetting, send: () => T): T {
+    let sent: { readonly value: T } | undefined;
+    const once = (): T => {
+      sent ??= { value: send() };
+      return sent.value;
+    };
+    this.#guarded(observer, () => void setting.within(once));
+    return once();
+  }
+
+  end(call: Call, result: Settled<Response | undefined>, aborted: boolean): void {
     if (call.followers.length === 0) return;
     const now = this.#clock.now();
     for (const { observer, follower, since } of call.followers) {
-      this.#guarded(observer, () => follower.onEnd(result, now - since));
+      this.#guarded(observer, () => follower.onEnd({ result, durationMs: now - since, aborted }));
     }
   }
 

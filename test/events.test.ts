@@ -123,6 +123,29 @@ test('emit() does not write to the console, where there is reportError', () => {
   expect(logged).not.toHaveBeenCalled();
 });
 
+test('emit() goes on delivering, when reporting fails too', () => {
+  reported.mockImplementation(() => {
+    throw new Error('a bug in reporting');
+  });
+  const emitter = new Emitter<number>();
+  const seen: number[] = [];
+  emitter.subscribe(() => {
+    throw new Error('no');
+  });
+  emitter.subscribe((event) => seen.push(event));
+  for (const event of [1, 2]) emitter.emit(event);
+  expect(seen).toEqual([1, 2]);
+});
+
+test('emit() reports what a listener rejects with, by whatever kind of promise', async () => {
+  const emitter = new Emitter<number>();
+  const error = new Error('no');
+  // biome-ignore lint/suspicious/noThenProperty: a promise of a library's own
+  emitter.subscribe((() => ({ then: (_done: unknown, fail: (reason: unknown) => void) => fail(error) })) as () => void);
+  emitter.emit(1);
+  await vi.waitFor(() => expect(reported.mock.calls).toEqual([[error]]));
+});
+
 test('emit() is harmless without listeners, and nobody gets later what nobody listened to', () => {
   const emitter = new Emitter<number>();
   const listener = vi.fn();

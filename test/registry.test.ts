@@ -10,7 +10,7 @@ import { FakeClock } from '../src/testing/fake-clock.ts';
 
 function registryOf(options: ClientOptions = {}): Registry {
   const settings = resolveClient({ clock: new FakeClock(), random: () => 0, ...options });
-  return new Registry(settings, new Telemetry(settings.tools));
+  return new Registry(settings, new Telemetry(settings.tools, true));
 }
 
 /** The names it knows, the one that would go first in front. */
@@ -29,6 +29,7 @@ function snapshotOf(
   const dependency = {
     breaker: null,
     lastTransition: null,
+    outageSince: null,
     running: 0,
     maxConcurrent: null,
     queued: 0,

@@ -61,6 +61,33 @@ test('createServerTiming() tells of the last attempts, when there are many', asy
   expect(names.at(-1)).toBe(`upstream-attempt-${client.snapshot().dependencies[origin]?.counters.attempts}`);
 });
 
+test('createServerTiming() tells of a wait that was waited, not of one that was meant to be', async () => {
+  const { client, clock } = clientBench([503]);
+  const serverTiming = createServerTiming(client);
+  const controller = new AbortController();
+  const call = errorOf(client.fetch(url, { signal: controller.signal, retry: { initialDelayMs: 5_000 } }));
+  await clock.advance(30);
+  controller.abort();
+  expect(serverTiming(await call)).toBe('upstream;dur=30;desc="error", upstream-attempt-1;dur=0;desc="503"');
+});
+
+test('createServerTiming() says of a call that shares the attempts of another that it does', async () => {
+  const { client, clock } = clientBench([{ delayMs: 20 }, 501], { fallback: { coalesce: true } });
+  const serverTiming = createServerTiming(client);
+  const calls = [client.fetch(url), client.fetch(url)];
+  await clock.advance(20);
+  const [first, second] = await Promise.all(calls);
+  expect(serverTiming(first)).toBe('upstream;dur=20;desc="network", upstream-attempt-1;dur=20;desc="200"');
+  expect(serverTiming(second)).toBe('upstream;dur=20;desc="network shared"');
+});
+
+test('createServerTiming() sees each call once, however often it is asked for', async () => {
+  const { client } = clientBench([204]);
+  const first = createServerTiming(client);
+  expect(createServerTiming(client, { name: 'upstream' })).toBe(first);
+  expect(createServerTiming(client, { name: 'users' })).not.toBe(first);
+});
+
 test('createServerTiming() gives an empty text for what is of no call, or of one made before', async () => {
   const { client } = clientBench([204]);
   const before = await client.fetch(url);

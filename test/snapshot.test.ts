@@ -17,7 +17,8 @@ const dependency: DependencySnapshot = {
     consecutiveFailures: 3,
     window: { calls: 40, failures: 30, slow: 20 },
   },
-  lastTransition: { at: 900, from: 'closed', to: 'open' },
+  lastTransition: { at: 900, from: 'half-open', to: 'open' },
+  outageSince: 800,
   running: 0,
   maxConcurrent: 64,
   queued: 0,
@@ -104,6 +105,7 @@ test.for([
   'dependencies.*.breaker.retryAfterMs',
   'dependencies.*.lastFailure.status',
   'dependencies.*.lastTransition',
+  'dependencies.*.outageSince',
   'dependencies.*.maxConcurrent',
   'dependencies.*.maxQueued',
   'dependencies.*.retriesAvailable',
@@ -139,9 +141,16 @@ test('parseSnapshot() leaves out what later versions may have added to a depende
 test('parseSnapshot() takes snapshots of earlier versions, which say less', () => {
   const given = structuredClone(snapshot) as unknown as { dependencies: Record<string, Json> };
   const old = given.dependencies[key] as Json;
-  for (const name of ['lastTransition', 'maxConcurrent', 'maxQueued', 'retriesAvailable']) delete old[name];
+  for (const name of ['lastTransition', 'outageSince', 'maxConcurrent', 'maxQueued', 'retriesAvailable'])
+    delete old[name];
   for (const name of ['stored', 'defaults', 'degraded']) delete (old['counters'] as Json)[name];
-  const none = { lastTransition: null, maxConcurrent: null, maxQueued: null, retriesAvailable: null };
+  const none = {
+    lastTransition: null,
+    outageSince: null,
+    maxConcurrent: null,
+    maxQueued: null,
+    retriesAvailable: null,
+  };
   const counters = { ...dependency.counters, stored: 0, defaults: 0, degraded: 0 };
   expect(parseSnapshot(given).dependencies[key]).toEqual({ ...dependency, ...none, counters });
 });
@@ -244,6 +253,23 @@ test.for(amounts)('parseSnapshot() throws TypeError that says where, for what is
     );
   }
 });
+
+test.for(['outageSince', 'maxConcurrent', 'maxQueued', 'retriesAvailable'])(
+  'parseSnapshot() throws an error that says where, for a %s that makes no sense',
+  (name) => {
+    const where = `${at}.${name} must be a number of at least 0`;
+    expect(() => parseSnapshot(withValue(`dependencies.*.${name}`, -1))).toThrow(new RangeError(`${where}, got -1`));
+    expect(() => parseSnapshot(withValue(`dependencies.*.${name}`, '5'))).toThrow(new TypeError(`${where}, got "5"`));
+  },
+);
+
+test.for(['lastFailure.at', 'lastTransition.at', 'outageSince'])(
+  'parseSnapshot() takes what is no time any more for the last there is, at %s',
+  (name) => {
+    const path = `dependencies.*.${name}`;
+    expect(parseSnapshot(withValue(path, 1e20))).toEqual(withValue(path, 8.64e15));
+  },
+);
 
 test.for(['from', 'to'])('parseSnapshot() throws TypeError, for a circuit that went %s nowhere', (end) => {
   expect(() => parseSnapshot(withValue(`dependencies.*.lastTransition.${end}`, 'ajar'))).toThrow(

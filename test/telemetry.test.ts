@@ -24,7 +24,7 @@ function noting(client: object) {
         return { headers: { traceparent: `${call.call}-${attempt}` }, within: (send) => send() };
       },
       onEvent: ({ type }) => seen.push(`${call.call} ${type}`),
-      onEnd(result, durationMs) {
+      onEnd({ result, durationMs }) {
         took.push(durationMs);
         seen.push(`${call.call} ends: ${'error' in result ? result.error : result.value?.status}`);
       },
@@ -40,7 +40,15 @@ test('observe() follows a call from its start to its end, in order', async () =>
   await clock.advance(100);
   await call;
   expect(started.map(({ snapshot, ...rest }) => rest)).toEqual([
-    { call: 1, client: 'users', dependency: origin, method: 'GET', url: new URL(url), background: false },
+    {
+      call: 1,
+      client: 'users',
+      dependency: origin,
+      method: 'GET',
+      url: new URL(url),
+      background: false,
+      ownFetch: true,
+    },
   ]);
   expect(started[0]?.snapshot()).toEqual(client.snapshot().dependencies[origin]);
   expect(seen).toEqual([
@@ -131,9 +139,8 @@ test('observe() runs what sends an attempt as each observer wishes, the last one
         headers: { [`x-${name}`]: name },
         within(send) {
           order.push(`into ${name}`);
-          const sent = send();
+          send();
           order.push(`out of ${name}`);
-          return sent;
         },
       }),
       onEvent() {},
@@ -168,6 +175,27 @@ test('observe() changes nothing of a call, whichever of its hooks throws: it is 
     'Error: onEnd',
     'Error: start',
   ]);
+});
+
+test('observe() sends an attempt once, whether what runs it throws before, after, or never runs it', async () => {
+  vi.stubGlobal('reportError', vi.fn());
+  const ways: ((send: () => unknown) => void)[] = [
+    () => {
+      throw new Error('before');
+    },
+    (send) => {
+      send();
+      throw new Error('after');
+    },
+    () => {},
+    (send) => void [send(), send()],
+  ];
+  for (const within of ways) {
+    const { client, upstream } = clientBench([204]);
+    observe(client, () => ({ onAttempt: () => ({ headers: {}, within }), onEvent() {}, onEnd() {} }));
+    expect((await client.fetch(url)).status).toBe(204);
+    expect(upstream.calls).toBe(1);
+  }
 });
 
 test('observe() returns the function that stops it: calls under way are followed to their end', async () => {

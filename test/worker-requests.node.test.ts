@@ -55,6 +55,7 @@ const snapshot: ClientSnapshot = {
         window: null,
       },
       lastTransition: null,
+      outageSince: null,
       running: 0,
       maxConcurrent: null,
       queued: 0,

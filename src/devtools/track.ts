@@ -86,15 +86,16 @@ export class Track {
   }
 
   /** What a snapshot tells of a circuit that was not watched so far. */
-  begin({ breaker, lastTransition }: Pick<DependencySnapshot, 'breaker' | 'lastTransition'>, now: number): void {
+  begin(
+    { breaker, lastTransition, outageSince }: Pick<DependencySnapshot, 'breaker' | 'lastTransition' | 'outageSince'>,
+    now: number,
+  ): void {
     if (breaker === null || this.#states.length > 0) return;
     const { state } = breaker;
     const isKnown = lastTransition !== null && lastTransition.to === state;
     this.#states.push({ at: isKnown ? lastTransition.at : -Infinity, state });
     if (state === 'closed') return;
-    this.trouble = isKnown
-      ? { since: lastTransition.at, isExact: lastTransition.from === 'closed' }
-      : { since: now, isExact: false };
+    this.trouble = { since: outageSince ?? now, isExact: outageSince !== null };
   }
 
   turn(at: number, from: CircuitState, to: CircuitState): void {

@@ -46,6 +46,8 @@ export class Call {
   pastDue = false;
   /** How many wait for its answer. */
   callers: () => number = ALONE;
+  /** The number of the call whose attempts it shared. */
+  joined: number | undefined;
   /** Whether it was given what another call asked for, which notes and stores it. */
   follows = false;
   /** What the last attempt that was answered was given. */

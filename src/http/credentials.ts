@@ -13,7 +13,8 @@ const HARMLESS = new Set(
 );
 const HARMLESS_FAMILY = /^(?:accept|content|if|sec|upgrade|x-b3|x-datadog)(?:-|$)/;
 
-const SECRET = /auth|cookie|token|key|session|secret|signature|hmac|jwt|passw|dpop|oidc|credential|bearer|^code$|^sig$/;
+const SECRET =
+  /auth|cookie|token|key|session|secret|signature|hmac|jwt|pass|pwd|otp|saml|assertion|ticket|verifier|dpop|oidc|credential|bearer|^code$|^sig$|^sid$|^pin$/;
 
 /** Whether a header of this (lower-case) name may say who is asking. */
 export function isCredential(name: string): boolean {

@@ -95,6 +95,8 @@ export function attemptInit(
 
 function joined(headers: RequestInit['headers'], added: Readonly<Record<string, string>>): Headers {
   const all = new Headers(headers);
+  // The two are a pair (W3C Trace Context): another one's state is not of this trace.
+  if ('traceparent' in added) all.delete('tracestate');
   for (const [name, value] of Object.entries(added)) all.set(name, value);
   return all;
 }

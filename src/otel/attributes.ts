@@ -1,18 +1,18 @@
 import type { Attributes } from '@opentelemetry/api';
 
-import { SteadfetchError } from '../errors.ts';
+import { HttpError, SteadfetchError } from '../errors.ts';
 import type { AttemptEvent, CompletedEvent, FallbackEvent } from '../events.ts';
 import { degradation } from '../http/cache-status.ts';
 import { isSecret } from '../http/credentials.ts';
-import type { Settled } from '../model/outcome.ts';
-import type { StartedCall } from '../telemetry.ts';
+import type { CallEnd, StartedCall } from '../telemetry.ts';
 
 // The methods that the conventions know; any other is somebody's invention, and there may be any number of those.
 const METHODS = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY', 'TRACE']);
 
 /** The method, as metrics may have it. */
 export function knownMethod(method: string): string {
-  return METHODS.has(method) ? method : '_OTHER';
+  const known = method.toUpperCase();
+  return METHODS.has(known) ? known : '_OTHER';
 }
 
 /** What all that is told of a call's attempts has in common (OpenTelemetry semantic conventions for HTTP clients). */
@@ -20,12 +20,14 @@ export function serverAttributes({ url, method }: StartedCall): Attributes {
   const attributes: Attributes = { 'http.request.method': knownMethod(method) };
   if (url === undefined) return attributes;
   const { hostname, protocol, port } = url;
-  const scheme = protocol.slice(0, -1);
+  // A fetch of the user's own may take others: they have no servers that we know of.
+  const usual = { 'https:': 443, 'http:': 80 }[protocol];
+  if (usual === undefined) return attributes;
   return {
     ...attributes,
-    'server.address': hostname,
-    'server.port': port === '' ? (scheme === 'https' ? 443 : 80) : Number(port),
-    'url.scheme': scheme,
+    'server.address': hostname.replace(/^\[(.*)\]$/, '$1'),
+    'server.port': port === '' ? usual : Number(port),
+    'url.scheme': protocol.slice(0, -1),
   };
 }
 
@@ -48,22 +50,48 @@ export function outcomeAttributes({ status, failure }: Pick<AttemptEvent, 'statu
 
 /** What a caller was given: an answer and where it is from, or an error, in a word and never its message. */
 export function givenAttributes(
-  result: Settled<Response | undefined>,
+  { result, aborted }: CallEnd,
   fallback: FallbackEvent | undefined,
   completed: CompletedEvent | undefined,
 ): Attributes {
-  const response = 'value' in result ? result.value : undefined;
-  const error = 'error' in result ? codeOf(result.error, completed) : errorOfStatus(response?.status);
+  // The dependency has answered, though its answer is thrown.
+  const response =
+    'value' in result ? result.value : result.error instanceof HttpError ? result.error.response : undefined;
+  const status = response?.status;
+  const error =
+    response === undefined && 'error' in result ? codeOf(result.error, aborted, completed) : errorOfStatus(status);
   return {
     'steadfetch.answer': response === undefined ? 'none' : (fallback?.source ?? 'network'),
     'steadfetch.degraded': response !== undefined && degradation(response) !== undefined,
-    ...(response === undefined ? {} : { 'http.response.status_code': response.status }),
+    ...(status === undefined ? {} : { 'http.response.status_code': status }),
     ...(error === undefined ? {} : { 'error.type': error }),
   };
 }
 
-function codeOf(error: unknown, completed: CompletedEvent | undefined): string {
-  return error instanceof SteadfetchError ? error.code : (completed?.failure ?? 'aborted');
+function codeOf(error: unknown, aborted: boolean, completed: CompletedEvent | undefined): string {
+  if (error instanceof SteadfetchError) return error.code;
+  return completed?.failure ?? (aborted ? 'aborted' : '_OTHER');
+}
+
+// Reasons are words of ours; but a server may answer degraded by any text.
+const REASON = /^[a-z][a-z0-9-]{0,40}$/;
+
+/** Why an answer is degraded, as a span may have it. */
+export function reasonAttribute(reason: string): string {
+  return REASON.test(reason) ? reason : 'other';
+}
+
+// What the platform's errors are called, and what our own reasons are. A store may name its errors as it likes.
+const STORE_ERRORS = new Set(
+  (
+    'timeout invalid Error TypeError RangeError SyntaxError AbortError TimeoutError QuotaExceededError NotFoundError ' +
+    'InvalidStateError TransactionInactiveError DataError DataCloneError VersionError UnknownError NetworkError SecurityError'
+  ).split(' '),
+);
+
+/** Why a store failed, as a metric may have it: of so many kinds, and no more. */
+export function storeErrorAttribute(reason: string): string {
+  return STORE_ERRORS.has(reason) ? reason : 'Error';
 }
 
 /** For a client, 4xx is an error, too. */

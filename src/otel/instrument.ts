@@ -49,12 +49,16 @@ export function instrument(client: MeasuredClient, options: InstrumentOptions = 
   const meter = options.meter ?? (meterProvider === false ? undefined : meterProvider.getMeter(SCOPE));
   const tracer = options.tracer ?? (tracerProvider === false ? undefined : tracerProvider.getTracer(SCOPE));
   if (instrumented.has(client)) throw new TypeError('client is instrumented already: stop that first');
-  const stopTracing = tracer && traceCalls(client, tracer, rules);
+  // In this order: a meter may fail, and then nothing is to be left behind.
   const stopMeasuring = meter && measure(client, meter);
+  const stopTracing = tracer && traceCalls(client, tracer, rules);
   instrumented.add(client);
+  let isOver = false;
   return () => {
-    stopTracing?.();
+    if (isOver) return;
+    isOver = true;
     stopMeasuring?.();
+    stopTracing?.();
     instrumented.delete(client);
   };
 }

@@ -2,10 +2,15 @@ import type { Attributes, BatchObservableResult, Meter } from '@opentelemetry/ap
 
 import type { CompletedEvent, FallbackEvent, Listener, SteadEvent } from '../events.ts';
 import type { CircuitState } from '../model/circuit.ts';
-import type { Settled } from '../model/outcome.ts';
 import type { ClientSnapshot } from '../snapshot.ts';
-import { type CallObserver, observe, type StartedCall } from '../telemetry.ts';
-import { callAttributes, givenAttributes, outcomeAttributes, serverAttributes } from './attributes.ts';
+import { type CallEnd, type CallObserver, nameOf, observe, type StartedCall } from '../telemetry.ts';
+import {
+  callAttributes,
+  givenAttributes,
+  outcomeAttributes,
+  serverAttributes,
+  storeErrorAttribute,
+} from './attributes.ts';
 
 // What the conventions advise for the duration of HTTP requests, in seconds.
 const SECONDS = {
@@ -65,8 +70,8 @@ function instruments(meter: Meter) {
     state: meter.createObservableGauge('steadfetch.circuit.state', {
       description: 'State of the circuit: 0 closed, 1 half-open, 2 open.',
     }),
-    stateSince: meter.createObservableGauge('steadfetch.circuit.state.since', {
-      description: 'When the circuit came to its state, in seconds since the Unix epoch.',
+    outage: meter.createObservableGauge('steadfetch.circuit.outage.duration', {
+      description: 'For how long the circuit has not been closed; 0 while it is.',
       unit: 's',
     }),
     running: meter.createObservableGauge('steadfetch.bulkhead.running', {
@@ -100,12 +105,21 @@ export interface MeasuredClient {
 
 /** Measures what a client does. Returns the function that ends it. */
 export function measure(client: MeasuredClient, meter: Meter): () => void {
+  // First: it throws for what is no client, and nothing is set up yet. A snapshot would restore the client, too early on Workers.
+  const name = nameOf(client);
   const all = instruments(meter);
-  const unobserve = observe(client, (call) => new MeasuredCall(call, all));
-  const { state, stateSince, running, runningLimit, queued, queuedLimit, retriesAvailable } = all;
-  const name = client.snapshot().name ?? undefined;
-  const gauges = [state, stateSince, running, runningLimit, queued, queuedLimit, retriesAvailable];
-  const onCollect = (result: BatchObservableResult): void => observeStates(client.snapshot(), all, result);
+  const { state, outage, running, runningLimit, queued, queuedLimit, retriesAvailable } = all;
+  const gauges = [state, outage, running, runningLimit, queued, queuedLimit, retriesAvailable];
+  let known = new Set<string>();
+  const onCollect = (result: BatchObservableResult): void => {
+    const snapshot = client.snapshot();
+    const now = new Set(Object.keys(snapshot.dependencies));
+    observeStates(snapshot, all, result);
+    // What is not observed any more would stay as it was for good: who is forgotten is well, as far as we know.
+    for (const dependency of known)
+      if (!now.has(dependency)) observeGone(callAttributes({ client: name, dependency }), all, result);
+    known = now;
+  };
   meter.addBatchObservableCallback(onCollect, gauges);
   const unsubscribe = client.subscribe((event) => {
     // What is of no call.
@@ -124,10 +138,11 @@ export function measure(client: MeasuredClient, meter: Meter): () => void {
       all.storeErrors.add(1, {
         ...of,
         'steadfetch.store.operation': operation,
-        'error.type': reason,
+        'error.type': storeErrorAttribute(reason),
       });
     }
   });
+  const unobserve = observe(client, (call) => new MeasuredCall(call, all));
   return () => {
     unobserve();
     unsubscribe();
@@ -135,18 +150,26 @@ export function measure(client: MeasuredClient, meter: Meter): () => void {
   };
 }
 
-function observeStates({ name, dependencies }: ClientSnapshot, all: Instruments, result: BatchObservableResult): void {
+function observeStates(
+  { name, at, dependencies }: ClientSnapshot,
+  all: Instruments,
+  result: BatchObservableResult,
+): void {
   for (const [dependency, each] of Object.entries(dependencies)) {
     const of = callAttributes({ client: name ?? undefined, dependency });
-    const { breaker, lastTransition, running, maxConcurrent, queued, maxQueued, retriesAvailable } = each;
+    const { breaker, outageSince, running, maxConcurrent, queued, maxQueued, retriesAvailable } = each;
     if (breaker !== null) result.observe(all.state, STATES[breaker.state], of);
-    if (lastTransition !== null) result.observe(all.stateSince, lastTransition.at / 1_000, of);
+    if (breaker !== null) result.observe(all.outage, Math.max(0, at - (outageSince ?? at)) / 1_000, of);
     result.observe(all.running, running, of);
     result.observe(all.queued, queued, of);
     if (maxConcurrent !== null) result.observe(all.runningLimit, maxConcurrent, of);
     if (maxQueued !== null) result.observe(all.queuedLimit, maxQueued, of);
     if (retriesAvailable !== null) result.observe(all.retriesAvailable, retriesAvailable, of);
   }
+}
+
+function observeGone(of: Attributes, all: Instruments, result: BatchObservableResult): void {
+  for (const gauge of [all.state, all.outage, all.running, all.queued]) result.observe(gauge, 0, of);
 }
 
 class MeasuredCall implements CallObserver {
@@ -164,8 +187,9 @@ class MeasuredCall implements CallObserver {
     this.#server = { ...serverAttributes(call), ...this.#own };
   }
 
-  onAttempt(): undefined {
+  onAttempt(attempt: number): undefined {
     this.#instruments.activeRequests.add(1, this.#server);
+    if (attempt > 1) this.#instruments.resends.add(1, this.#server);
   }
 
   onEvent(event: SteadEvent): void {
@@ -173,8 +197,7 @@ class MeasuredCall implements CallObserver {
     if (event.type === 'attempt') {
       all.activeRequests.add(-1, this.#server);
       all.requestDuration.record(event.durationMs / 1_000, { ...this.#server, ...outcomeAttributes(event) });
-    } else if (event.type === 'retry') all.resends.add(1, this.#server);
-    else if (event.type === 'rejected') all.rejections.add(1, { ...this.#own, 'error.type': event.code });
+    } else if (event.type === 'rejected') all.rejections.add(1, { ...this.#own, 'error.type': event.code });
     else if (event.type === 'completed') {
       this.#completed = event;
       if (event.queuedMs > 0) all.queueDuration.record(event.queuedMs / 1_000, this.#own);
@@ -197,12 +220,12 @@ class MeasuredCall implements CallObserver {
     }
   }
 
-  onEnd(result: Settled<Response | undefined>, durationMs: number): void {
+  onEnd(end: CallEnd): void {
     if (this.#call.background) return;
-    this.#instruments.callDuration.record(durationMs / 1_000, {
+    this.#instruments.callDuration.record(end.durationMs / 1_000, {
       ...this.#own,
       'http.request.method': this.#server['http.request.method'],
-      ...givenAttributes(result, this.#fallback, this.#completed),
+      ...givenAttributes(end, this.#fallback, this.#completed),
     });
   }
 }

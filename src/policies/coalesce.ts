@@ -20,6 +20,8 @@ export interface CoalesceHooks<V> {
   makerOf(value: V): (() => V) | undefined;
   /** Told of the work that `first` has begun for all: it must go on when `first` is done. */
   keepAlive(first: CallContext, work: Promise<unknown>): void;
+  /** Told that whoever began the work has left, and who stands for it from now on. */
+  passOn(shared: CallContext, to: CallContext): void;
   /** Tells a caller what has become of the work it shares; `leads` if it stands for all of them. */
   report(shared: CallContext, own: CallContext, leads: boolean): void;
 }
@@ -130,7 +132,10 @@ export class Coalesce<V> extends Layer {
     callers.delete(caller);
     this.#hooks.report(shared, caller.context, callers.size === 0);
     caller.reject(scope.reason);
-    if (callers.size > 0) return;
+    for (const { context } of callers) {
+      this.#hooks.passOn(shared, context);
+      return;
+    }
     this.#end(key, flight);
     // A caller's own wish reaches the root, as it would without sharing; a deadline of ours does not.
     (scope.root.aborted ? shared.scope.root : shared.scope).abort(scope.reason);

@@ -44,6 +44,7 @@ test('client.snapshot() tells the state of a dependency', async () => {
         window: null,
       },
       lastTransition: null,
+      outageSince: null,
       running: 0,
       maxConcurrent: 64,
       queued: 0,
@@ -432,6 +433,38 @@ test('client.snapshot() tells since when a circuit is in its state, and a client
   });
 });
 
+test('client.snapshot() tells since when a circuit has not been closed, however often it was probed since', async () => {
+  const { client, clock } = clientBench([501, 501, 501, 501, 200], {
+    breaker: { failureThreshold: 1, successThreshold: 1 },
+  });
+  const outage = (of = client): unknown => of.snapshot().dependencies[origin]?.outageSince;
+  await client.fetch(url);
+  for (let minute = 1; minute <= 3; minute += 1) {
+    expect(outage()).toBe(epochStart);
+    await clock.advance(120_000);
+    await client.fetch(url);
+  }
+  expect(outage()).toBe(epochStart);
+  const next = createClient({ clock, restore: stored(client.snapshot()) });
+  expect(outage(next)).toBe(epochStart);
+  await clock.advance(120_000);
+  await client.fetch(url);
+  expect(outage()).toBeNull();
+});
+
+test('createClient() dates an outage from when it was restored, where the snapshot does not say', async () => {
+  const { client, clock } = clientBench([501], { breaker: { failureThreshold: 1 } });
+  await client.fetch(url);
+  await clock.advance(1_000);
+  const old = stored(client.snapshot()) as unknown as { dependencies: Record<string, Record<string, unknown>> };
+  for (const name of ['lastTransition', 'outageSince']) Reflect.deleteProperty(old.dependencies[origin] ?? {}, name);
+  const next = createClient({ clock, restore: old as unknown as ClientSnapshot });
+  expect(next.snapshot().dependencies[origin]).toMatchObject({
+    outageSince: epochStart + 1_000,
+    lastTransition: { from: 'closed', to: 'open' },
+  });
+});
+
 test('client.snapshot() counts what callers were given in place of an answer', async () => {
   const { client, clock } = clientBench([200, 503], {
     retry: false,
@@ -458,5 +491,5 @@ test('client.snapshot() has the same keys in the same order, whatever a dependen
   await client.fetch(url);
   await errorOf(client.fetch(url));
   expect(keysOf()).toEqual(before);
-  expect(before).toMatchObject([{ length: 10 }, { length: 6 }, { length: 3 }, { length: 10 }]);
+  expect(before).toMatchObject([{ length: 11 }, { length: 6 }, { length: 3 }, { length: 10 }]);
 });

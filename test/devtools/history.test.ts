@@ -155,8 +155,12 @@ test('History takes up a circuit that was open before anybody looked, as far as 
     name: null,
     at: AT,
     dependencies: {
-      known: dependency({ breaker: circuit('open'), lastTransition: opened }),
-      reopened: dependency({ breaker: circuit('open'), lastTransition: { ...opened, from: 'half-open' } }),
+      known: dependency({ breaker: circuit('open'), lastTransition: opened, outageSince: AT - 4_000 }),
+      reopened: dependency({
+        breaker: circuit('open'),
+        lastTransition: { ...opened, from: 'half-open' },
+        outageSince: AT - 30_000,
+      }),
       restored: dependency({ breaker: circuit('open') }),
       well: dependency(),
       bare: dependency({ breaker: null }),
@@ -164,7 +168,7 @@ test('History takes up a circuit that was open before anybody looked, as far as 
   });
   expect(trackOf(history, 'known').states(AT - 9_000, AT)).toEqual([{ state: 'open', from: AT - 4_000, to: AT }]);
   expect(trackOf(history, 'known').trouble).toEqual({ since: AT - 4_000, isExact: true });
-  expect(trackOf(history, 'reopened').trouble).toEqual({ since: AT - 4_000, isExact: false });
+  expect(trackOf(history, 'reopened').trouble).toEqual({ since: AT - 30_000, isExact: true });
   expect(trackOf(history, 'restored').trouble).toEqual({ since: AT, isExact: false });
   expect(trackOf(history, 'well').states(AT, AT)).toEqual([{ state: 'closed', from: -Infinity, to: AT }]);
   expect([...history.tracks.keys()]).not.toContain('bare');

@@ -49,13 +49,14 @@ test('viewOf() says since when it has not been well, when probes have failed sin
 
 test('viewOf() does not say more than is known of what was before it looked', () => {
   const track = new Track(LONGEST_SPAN_MS);
-  track.begin({ breaker: circuit('open'), lastTransition: { at: NOW - 9_000, from: 'half-open', to: 'open' } }, NOW);
+  const lastTransition = { at: NOW - 9_000, from: 'half-open', to: 'open' } as const;
+  track.begin({ breaker: circuit('open'), lastTransition, outageSince: NOW - 60_000 }, NOW);
   expect(view(dependency({ breaker: circuit('open') }), track)).toMatchObject({
     since: 'for 9 s, since 14:03:25',
-    trouble: 'not well for 9 s, since 14:03:25, or earlier',
+    trouble: 'not well for 1 min, since 14:02:34',
   });
   const restored = new Track(LONGEST_SPAN_MS);
-  restored.begin({ breaker: circuit('open'), lastTransition: null }, NOW - 5_000);
+  restored.begin({ breaker: circuit('open'), lastTransition: null, outageSince: null }, NOW - 5_000);
   expect(view(dependency({ breaker: circuit('open') }), restored).since).toBe('');
 });
 

@@ -67,7 +67,7 @@ test('instrument() names spans by methods that are known, however many are made 
   expect(spans().map(({ name }) => name)).toEqual(['HTTP', `HTTP ${origin}`]);
   expect(spans()[0]?.attributes).toMatchObject({
     'http.request.method': '_OTHER',
-    'http.request.method_original': 'X'.repeat(32),
+    'http.request.method_original': 'x'.repeat(32),
   });
 });
 

@@ -46,6 +46,27 @@ test('instrument() refuses to see a client twice, until it has ended', () => {
   instrument(client)();
 });
 
+test('instrument() is over once, however often it is ended', () => {
+  const { client } = clientBench([204]);
+  const first = instrument(client);
+  first();
+  const second = instrument(client);
+  first();
+  expect(() => instrument(client)).toThrow(TypeError);
+  second();
+});
+
+test('instrument() leaves nothing behind, when a meter fails', async () => {
+  const exporter = new InMemorySpanExporter();
+  const tracerProvider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+  const { client } = clientBench([204]);
+  const meter = { createCounter() {} } as never;
+  expect(() => instrument(client, { meter, tracerProvider })).toThrow(TypeError);
+  await client.fetch(url);
+  expect(exporter.getFinishedSpans()).toEqual([]);
+  instrument(client, { tracerProvider })();
+});
+
 const wrong = [
   { options: { meterProvider: {} }, message: 'instrument.meterProvider must have getMeter(), got an object' },
   { options: { tracerProvider: null }, message: 'instrument.tracerProvider must have getTracer(), got null' },

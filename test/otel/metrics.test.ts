@@ -59,25 +59,38 @@ test('instrument() counts the attempts under way, by the same attributes up and 
   expect(await series('http.client.active_requests')).toEqual([{ attributes: server, value: 0 }]);
 });
 
-test('instrument() tells the state of each circuit, and since when it is in it', async () => {
+test('instrument() tells the state of each circuit, and for how long it is not closed', async () => {
   const { client, clock, series } = otelBench([501, 200], { breaker: { failureThreshold: 1, successThreshold: 1 } });
   const attributes = { 'steadfetch.dependency': origin };
   await clock.advance(4_000);
   await client.fetch(url);
   expect(await series('steadfetch.circuit.state')).toEqual([{ attributes, value: 2 }]);
-  const since = async (): Promise<unknown> => (await series('steadfetch.circuit.state.since'))[0]?.value;
-  expect(await since()).toBe(Date.UTC(2026, 0, 1) / 1_000 + 4);
+  const outage = async (): Promise<unknown> => (await series('steadfetch.circuit.outage.duration'))[0]?.value;
+  expect(await outage()).toBe(0);
   await clock.advance(10_000);
   expect((await series('steadfetch.circuit.state'))[0]?.value).toBe(1);
+  // A probe is no end of it.
+  expect(await outage()).toBe(10);
   await client.fetch(url);
   expect((await series('steadfetch.circuit.state'))[0]?.value).toBe(0);
-  expect(await since()).toBe(Date.UTC(2026, 0, 1) / 1_000 + 14);
+  expect(await outage()).toBe(0);
   const transitions = await series('steadfetch.circuit.transitions');
   expect(transitions.map((each) => each.attributes)).toEqual([
     { ...attributes, 'steadfetch.circuit.from': 'closed', 'steadfetch.circuit.to': 'open' },
     { ...attributes, 'steadfetch.circuit.from': 'open', 'steadfetch.circuit.to': 'half-open' },
     { ...attributes, 'steadfetch.circuit.from': 'half-open', 'steadfetch.circuit.to': 'closed' },
   ]);
+});
+
+test('instrument() takes a dependency that the client has forgotten for well: it would stay as it was for good', async () => {
+  const { client, clock, series } = otelBench([501], { breaker: { failureThreshold: 1 }, maxDependencies: 1 });
+  await client.fetch(url);
+  expect((await series('steadfetch.circuit.state')).map(({ value }) => value)).toEqual([2]);
+  await clock.advance(10_000);
+  await client.fetch('https://other.test/');
+  expect((await series('steadfetch.circuit.state')).map(({ value }) => value)).toEqual([0, 2]);
+  await clock.advance(1_000);
+  expect((await series('steadfetch.circuit.outage.duration')).map(({ value }) => value)).toEqual([0, 1]);
 });
 
 test('instrument() counts refusals by their code, and what callers were given by where it is from', async () => {
@@ -123,6 +136,81 @@ test('instrument() counts refusals by their code, and what callers were given by
     ['default', true, undefined, 1],
     ['none', false, 'CIRCUIT_OPEN', 1],
   ]);
+});
+
+test('instrument() takes an answer that json() throws for an answer, and a caller who leaves for no failure', async () => {
+  const { client, clock, series } = otelBench([404, 503, 'hang'], { retry: false, attemptTimeoutMs: false });
+  await errorOf(client.json(url));
+  await errorOf(client.json(url));
+  const controller = new AbortController();
+  const left = errorOf(client.fetch(url, { signal: controller.signal }));
+  await clock.advance(10);
+  controller.abort();
+  await left;
+  const given = (await series('steadfetch.call.duration')).map(({ attributes }) => [
+    attributes['steadfetch.answer'],
+    attributes['http.response.status_code'],
+    attributes['error.type'],
+  ]);
+  expect(given).toEqual([
+    ['network', 404, '404'],
+    ['network', 503, '503'],
+    ['none', undefined, 'aborted'],
+  ]);
+});
+
+test('instrument() counts as sent again what was sent, and not what was meant to be', async () => {
+  const { client, clock, series } = otelBench([503]);
+  const controller = new AbortController();
+  const call = errorOf(client.fetch(url, { signal: controller.signal, retry: { initialDelayMs: 5_000 } }));
+  await clock.advance(10);
+  controller.abort();
+  await call;
+  expect(await series('http.request.resend_count')).toEqual([]);
+});
+
+test('instrument() names what a hook of the user does wrong for what it is, and keeps count of attempts', async () => {
+  const { client, series, spans } = otelBench([200], {
+    retry: false,
+    breaker: {
+      classify() {
+        throw new Error('a bug');
+      },
+    },
+  });
+  await errorOf(client.fetch(url));
+  expect((await series('http.client.active_requests')).map(({ value }) => value)).toEqual([0]);
+  expect((await series('steadfetch.call.duration')).map(({ attributes }) => attributes['error.type'])).toEqual([
+    '_OTHER',
+  ]);
+  expect(spans()).toHaveLength(2);
+});
+
+test('instrument() takes no name that a store gives its errors for one of its own', async () => {
+  const error = Object.assign(new Error('no'), { name: 'user 5' });
+  const store = { ...memoryStore(), shared: false, get: () => Promise.reject(error) };
+  const { client, series } = otelBench([200], { fallback: { store } });
+  await client.fetch(url);
+  expect((await series('steadfetch.store.errors')).map(({ attributes }) => attributes['error.type'])).toEqual([
+    'Error',
+  ]);
+});
+
+test('instrument() begins nothing: a restored client goes on from when it is first used', async () => {
+  const before = otelBench([501], { breaker: { failureThreshold: 1 } });
+  await before.client.fetch(url);
+  const { clock } = before;
+  // At module scope, the clocks of a Worker stand at 0.
+  let isStarted = false;
+  const lazy = {
+    now: () => (isStarted ? clock.now() : 0),
+    epochNow: () => (isStarted ? clock.epochNow() : 0),
+    schedule: clock.schedule.bind(clock),
+    timeoutSignal: clock.timeoutSignal.bind(clock),
+  };
+  const { client } = otelBench([200], { clock: lazy, restore: before.client.snapshot() });
+  isStarted = true;
+  expect(await errorOf(client.fetch(url))).toMatchObject({ code: 'CIRCUIT_OPEN' });
 });
 
 test('instrument() measures how long calls waited for a slot, and how full the bulkhead is', async () => {

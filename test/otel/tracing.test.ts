@@ -1,6 +1,6 @@
 import { propagation, SpanKind, SpanStatusCode, type TextMapPropagator } from '@opentelemetry/api';
 import { AlwaysOffSampler, type ReadableSpan, TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 
 import { memoryStore } from '../../src/index.ts';
 import { errorOf, origin, url } from '../client/bench.ts';
@@ -8,6 +8,7 @@ import { otelBench } from './bench.ts';
 
 afterEach(() => {
   propagation.disable();
+  vi.unstubAllGlobals();
 });
 
 // Wherever the test runs, `location` may be that of its page.
@@ -139,7 +140,7 @@ test('a trace tells alone which dependency is down, since when, why, and what it
   expect(refused?.attributes).toMatchObject({
     'steadfetch.dependency': origin,
     'steadfetch.circuit.state': 'open',
-    'steadfetch.circuit.since': '2026-01-01T00:01:00.000Z',
+    'steadfetch.circuit.outage.since': '2026-01-01T00:01:00.000Z',
     'steadfetch.last_failure': '501',
     'steadfetch.last_failure.at': '2026-01-01T00:01:00.000Z',
     'steadfetch.answer': 'cache',
@@ -209,8 +210,107 @@ test('instrument() traces what is done behind a caller as a call of its own', as
   await clock.advance(0);
   const [, served, refresh] = named(spans(), `GET ${origin}`);
   expect(served?.attributes).toMatchObject({ 'steadfetch.answer': 'cache', 'steadfetch.degraded': false });
-  expect(refresh?.attributes).toMatchObject({ 'steadfetch.background': true, 'error.type': 'status' });
+  expect(refresh?.attributes).toMatchObject({ 'steadfetch.background': true, 'error.type': '501' });
+  expect(refresh?.events[0]?.attributes).toEqual({
+    'steadfetch.revalidation': 'failed',
+    'http.response.status_code': 501,
+  });
   expect(refresh?.status.code).toBe(SpanStatusCode.ERROR);
+});
+
+test('instrument() says of a call that shares the attempts of another that it does, and of which', async () => {
+  const { client, clock, spans } = otelBench([{ delayMs: 10 }], { fallback: { coalesce: true } });
+  const calls = [client.fetch(url), client.fetch(url)];
+  await clock.advance(10);
+  await Promise.all(calls);
+  const [first, second] = named(spans(), `GET ${origin}`);
+  expect(first?.attributes['steadfetch.coalesced']).toBeUndefined();
+  expect(second?.attributes['steadfetch.coalesced']).toBe(true);
+  expect(second?.links.map((link) => link.context.spanId)).toEqual([first?.spanContext().spanId]);
+});
+
+test('instrument() has attempts belong to the call that waits for them, when who began them leaves', async () => {
+  const { client, clock, spans, events } = otelBench([{ status: 503, delayMs: 50 }, 200], {
+    fallback: { coalesce: true },
+  });
+  const controller = new AbortController();
+  const first = errorOf(client.fetch(url, { signal: controller.signal }));
+  const second = client.fetch(url);
+  await clock.advance(10);
+  controller.abort();
+  await first;
+  await clock.advance(1_000);
+  expect((await second).status).toBe(200);
+  expect(events.map((event) => 'call' in event && `${event.type} ${event.call}`)).toEqual([
+    ...['completed 1', 'attempt 1', 'retry 2', 'attempt 2', 'completed 2'],
+  ]);
+  const [left, stayed] = named(spans(), `GET ${origin}`);
+  const parents = named(spans(), 'GET').map(({ parentSpanContext }) => parentSpanContext?.spanId);
+  expect(parents).toEqual([left, stayed].map((span) => span?.spanContext().spanId));
+  expect(stayed?.events.map(({ name }) => name)).toEqual(['retry']);
+});
+
+test('instrument() records no text of a server for a reason', async () => {
+  const headers = { 'cache-status': 'steadfetch; hit; detail="degraded: ann@users.test token 123"', age: '5' };
+  const { client, spans } = otelBench([{ headers }]);
+  await client.fetch(url);
+  expect(named(spans(), `GET ${origin}`)[0]?.attributes).toMatchObject({
+    'steadfetch.answer': 'network',
+    'steadfetch.degraded': true,
+    'steadfetch.degraded.reason': 'other',
+  });
+});
+
+test('instrument() changes nothing of what the inner fetch is given, where there is nothing to send along', async () => {
+  const given: unknown[] = [];
+  const fetch = async (_input: unknown, init?: RequestInit): Promise<Response> => {
+    given.push(init?.headers);
+    return new Response('ok');
+  };
+  const { client } = otelBench([200], { fetch }, { propagateTo: () => false });
+  const headers = { accept: 'text/plain' };
+  await client.fetch(url, { headers });
+  expect(given).toEqual([headers]);
+});
+
+test('instrument() sends no state of another trace along', async () => {
+  const { client, upstream } = otelBench([200], {}, everywhere);
+  await client.fetch(url, { headers: { traceparent: 'theirs', tracestate: 'theirs=1' } });
+  expect(upstream.requests[0]?.headers.get('tracestate')).toBeNull();
+});
+
+test('instrument() breaks no call, and opens no circuit, by what a propagator writes that is no header', async () => {
+  const reported = vi.fn();
+  vi.stubGlobal('reportError', reported);
+  propagation.setGlobalPropagator({
+    inject: (_context, carrier, setter) => setter.set(carrier, 'x-user', 'Ωmega'),
+    extract: (given) => given,
+    fields: () => ['x-user'],
+  });
+  const { client, upstream, spans } = otelBench([200], {}, everywhere);
+  for (let call = 1; call <= 6; call += 1) expect((await client.fetch(url)).status).toBe(200);
+  expect([...(upstream.requests[0]?.headers.keys() ?? [])]).toEqual([]);
+  expect(spans()).toHaveLength(12);
+  expect(reported).toHaveBeenCalledTimes(1);
+});
+
+test('instrument() ends a span, also when the SDK fails at it', async () => {
+  vi.stubGlobal('reportError', vi.fn());
+  const open = new Set<unknown>();
+  const processor = {
+    onStart(span: ReadableSpan) {
+      open.add(span);
+      Reflect.set(span, 'setAttributes', () => {
+        throw new Error('a bug');
+      });
+    },
+    onEnd: (span: ReadableSpan) => void open.delete(span),
+    forceFlush: () => Promise.resolve(),
+    shutdown: () => Promise.resolve(),
+  };
+  const { client } = otelBench([200], {}, { tracerProvider: new TracerProvider({ spanProcessors: [processor] }) });
+  await client.fetch(url);
+  expect(open.size).toBe(0);
 });
 
 test('instrument() ends every span that it has begun, whatever becomes of a call', async () => {

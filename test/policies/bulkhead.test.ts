@@ -16,6 +16,7 @@ import {
 import { CallContext } from '../../src/layer.ts';
 import type { BulkheadHooks } from '../../src/policies/bulkhead.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { engine } from '../support/engine.ts';
 import { watch } from '../support/watch.ts';
 
 /** Two run and two wait, unless said; calls never look at their signal, and end when they are told to. */
@@ -428,10 +429,11 @@ test.for(['the end', 'the abort'])(
   },
 );
 
-test('Bulkhead empties a queue of 100,000, who abort from the middle out, and works on', {
+test('Bulkhead empties a long queue, who abort from the middle out, and works on', {
   timeout: 60_000,
 }, async () => {
-  const size = 100_000;
+  // Were it not the same for each of them, the long one would take for ever.
+  const size = engine === 'node' ? 100_000 : 10_000;
   const { clock, bulkhead, started, call } = bulkheadBench({ maxConcurrent: 1, maxQueued: size });
   const running = call('running');
   const controllers = Array.from({ length: size }, () => new AbortController());

@@ -207,7 +207,7 @@ class World {
 const refusals = ['CIRCUIT_OPEN', 'BULKHEAD_FULL', 'QUEUE_TIMEOUT', 'CLOSED'];
 
 // Where a turn of the event loop takes a millisecond, a thousand runs would take a minute.
-const slowness: Partial<Record<Engine, number>> = { workerd: 10, webkit: 4 };
+const slowness: Partial<Record<Engine, number>> = { workerd: 2 };
 const runs = { ...RUNS, numRuns: RUNS.numRuns / (slowness[engine] ?? 1) };
 
 test('createClient() answers each call once, and is as it was when all are answered, whatever happens in whatever order', {

@@ -12,7 +12,7 @@ const HEALTHY_MS = 15_000;
 const OUTAGE_MS = 25_000;
 
 const graphs = [
-  'max by (steadfetch_dependency) (steadfetch_circuit_state)',
+  'max by (steadfetch_dependency) (steadfetch_circuit_outage_duration)',
   'sum by (steadfetch_dependency, error_type) (rate(http_client_request_duration_count{error_type!=""}[3s]))',
   'sum by (steadfetch_answer, steadfetch_degraded) (rate(steadfetch_call_duration_count{steadfetch_dependency="https://users.internal"}[3s]))',
 ];

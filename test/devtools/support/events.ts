@@ -36,6 +36,7 @@ export function dependency(more: Partial<DependencySnapshot> = {}): DependencySn
   return {
     breaker: circuit('closed'),
     lastTransition: null,
+    outageSince: null,
     running: 0,
     maxConcurrent: 6,
     queued: 0,
