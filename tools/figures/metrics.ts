@@ -25,7 +25,7 @@ function strip(): void {
     box.closest('.graph_container, form')?.prepend(text);
   }
   const unwanted =
-    'nav, select, input, textarea, button, label, .btn, .input-group, .nav-tabs, .query_stats, .eval_stats';
+    'nav, select, input, i, textarea, button, label, .btn, .input-group, .nav-tabs, .query_stats, .eval_stats';
   for (const element of document.querySelectorAll<HTMLElement>(unwanted)) element.style.display = 'none';
   for (const link of document.querySelectorAll('a')) if (link.textContent === 'Remove Graph') link.remove();
   document.body.style.padding = '0';

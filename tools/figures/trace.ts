@@ -38,7 +38,7 @@ const SHOWN = [
   'steadfetch.answer',
   'steadfetch.degraded.reason',
   'steadfetch.circuit.state',
-  'steadfetch.circuit.since',
+  'steadfetch.circuit.outage.since',
   'steadfetch.last_failure',
 ];
 
