@@ -5,6 +5,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     'adapters/cloudflare': 'src/adapters/cloudflare.ts',
+    'adapters/redis': 'src/adapters/redis.ts',
     'adapters/ky': 'src/adapters/ky.ts',
     'devtools/index': 'src/devtools/index.ts',
     'health/index': 'src/health/index.ts',

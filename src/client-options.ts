@@ -283,6 +283,8 @@ function resolvePropagation(options: boolean | PropagateDeadlineOptions = false)
 function copy<O>(options: O): O {
   if (Array.isArray(options)) return options.map(copy) as O;
   if (typeof options !== 'object' || options === null) return options;
+  // What has a life of its own (a fleet) is what it is.
+  if (Object.getPrototypeOf(options) !== Object.prototype && Object.getPrototypeOf(options) !== null) return options;
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, copy(value)])) as O;
 }
 

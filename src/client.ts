@@ -240,6 +240,7 @@ export function createClient(options?: ClientOptions): Client {
     const drainMs = checkNumber('close.drainMs', options.drainMs, 10_000, DELAY_MS);
     closing ??= drain(drainMs);
     await closing;
+    dependencies.leaveFleet();
   }
 
   return telemetry.of({

@@ -1,5 +1,6 @@
 import type { ClientSettings, HttpResult } from './client-options.ts';
 import type { Clock } from './clock.ts';
+import type { FleetStatus } from './fleet/fleet.ts';
 import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
 import { callOf } from './http/call.ts';
@@ -59,7 +60,11 @@ export class Dependency {
       );
     }
     if (breaker !== false) {
-      this.breaker = httpBreaker(breaker, tools, clock, (from, to, retryAfterMs) => {
+      const onFleet = (status: FleetStatus): void => {
+        if (!telemetry.events.active) return;
+        telemetry.events.emit({ type: 'fleet', dependency: key, at: clock.epochNow(), ...status });
+      };
+      this.breaker = httpBreaker(breaker, tools, clock, onFleet, (from, to, retryAfterMs) => {
         const at = clock.epochNow();
         this.lastTransition = { at, from, to };
         this.outageSince = to === 'closed' ? null : (this.outageSince ?? at);
@@ -128,6 +133,7 @@ function httpBreaker(
   options: BreakerOptions<HttpResult>,
   tools: LayerTools,
   clock: Clock,
+  onFleet: (status: FleetStatus) => void,
   onTransition: (from: CircuitState, to: CircuitState, retryAfterMs: number) => void,
 ): CircuitBreaker {
   const { classify, ...rest } = options;
@@ -137,6 +143,7 @@ function httpBreaker(
       outcomeOf: (result, context) => outcomeOf(result, context, classify),
       retryAfterMsOf: (result) => retryAfterMsOf(result, clock.epochNow()),
       onTransition,
+      onFleet,
     },
   );
 }

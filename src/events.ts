@@ -113,6 +113,14 @@ export interface StoreErrorEvent extends EventBase {
   readonly reason: string;
 }
 
+/** The fleet is there, or it is not: then the circuit decides by what it sees itself, as if it had none. */
+export interface FleetEvent extends EventBase {
+  readonly type: 'fleet';
+  readonly status: 'joined' | 'alone';
+  /** Why it is alone: `timeout`, `invalid` (what the fleet's engine said made no sense), or the name of its error. */
+  readonly reason?: string;
+}
+
 /**
  * Everything a client tells about its work; tell them apart by `type`. An event is delivered in a turn of its own, once the
  * state it is about is committed: no layer is at work meanwhile, and whoever made the call goes on after it.
@@ -126,6 +134,7 @@ export type SteadEvent =
   | FallbackEvent
   | RevalidatedEvent
   | StoreErrorEvent
+  | FleetEvent
   | CompletedEvent;
 
 export type Listener<E> = (event: E) => void;

@@ -35,6 +35,7 @@ export type {
   CompletedEvent,
   FailureKind,
   FallbackEvent,
+  FleetEvent,
   Listener,
   QueuedEvent,
   RejectedEvent,
@@ -45,6 +46,7 @@ export type {
   TransitionEvent,
 } from './events.ts';
 export type { CallFallbackOptions, FallbackOptions } from './fallback-options.ts';
+export type { Fleet, FleetMember, FleetSeat, FleetStatus } from './fleet/fleet.ts';
 export { degradation } from './http/cache-status.ts';
 export { type IncomingDeadlineOptions, incomingDeadline } from './incoming-deadline.ts';
 export type { Jitter } from './model/backoff.ts';

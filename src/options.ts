@@ -11,6 +11,7 @@ import {
   show,
 } from './checks.ts';
 import { type Clock, platformClock } from './clock.ts';
+import type { Fleet } from './fleet/fleet.ts';
 import type { BackoffLimits, Jitter } from './model/backoff.ts';
 import type { CircuitLimits, WindowLimits } from './model/circuit.ts';
 import type { Outcome, Settled } from './model/outcome.ts';
@@ -81,6 +82,11 @@ export interface BreakerOptions<R = Settled<unknown>> {
   readonly counts?: 'calls' | 'attempts';
   /** Replaces what counts as success, failure, or neither (`ignored`). */
   readonly classify?: (result: R) => Outcome;
+  /**
+   * Shares what circuits find out with other instances (`redisFleet` of `steadfetch/redis`): what one finds down the others
+   * leave alone, and one at a time probes. Advice only: each circuit decides alone, and goes on alone when the fleet is gone.
+   */
+  readonly fleet?: Fleet;
 }
 
 /** The retry budget's options. */
@@ -117,6 +123,7 @@ export interface BulkheadLimits {
 export interface BreakerLimits<R = Settled<unknown>> extends CircuitLimits {
   readonly counts: 'calls' | 'attempts';
   readonly classify: ((result: R) => Outcome) | undefined;
+  readonly fleet: Fleet | undefined;
 }
 
 export interface RetryLimits extends BackoffLimits {
@@ -173,6 +180,7 @@ export function resolveBreaker<R>(options: BreakerOptions<R> = {}): BreakerLimit
     'window',
     'counts',
     'classify',
+    'fleet',
     ...TOOL_KEYS,
   ]);
   const resetTimeoutMs = checkNumber('breaker.resetTimeoutMs', options.resetTimeoutMs, 10_000, { above: 0 });
@@ -188,7 +196,14 @@ export function resolveBreaker<R>(options: BreakerOptions<R> = {}): BreakerLimit
     ...(options.window === undefined ? {} : { window: resolveWindow(options.window) }),
     counts: checkChoice('breaker.counts', options.counts, ['calls', 'attempts']),
     classify: checkFunction('breaker.classify', options.classify, undefined),
+    fleet: checkFleet(options.fleet),
   };
+}
+
+function checkFleet(fleet: unknown): Fleet | undefined {
+  if (fleet === undefined || typeof Reflect.get(Object(fleet), 'join') === 'function')
+    return fleet as Fleet | undefined;
+  throw new TypeError(`breaker.fleet must be a fleet, such as redisFleet() gives, got ${show(fleet)}`);
 }
 
 // A byte a call: a megabyte per dependency is more than any rate needs.

@@ -31,8 +31,10 @@ export class Registry {
       known.recent = true;
       return known;
     }
-    const created = new Dependency(key, this.#settings, this.#telemetry);
-    if (this.#entries.size < this.#settings.maxDependencies || this.#evictOne()) this.#entries.set(key, created);
+    const hasRoom = this.#entries.size < this.#settings.maxDependencies || this.#evictOne();
+    // One that is not remembered is nobody's to tell of.
+    const created = new Dependency(key, hasRoom ? this.#settings : withoutFleet(this.#settings), this.#telemetry);
+    if (hasRoom) this.#entries.set(key, created);
     return created;
   }
 
@@ -52,12 +54,21 @@ export class Registry {
       const entry = oldestFirst.next().value;
       if (entry === undefined) break;
       this.#entries.delete(entry.key);
-      if (entry.idle && !entry.recent) return true;
+      if (entry.idle && !entry.recent) {
+        entry.breaker?.leave();
+        return true;
+      }
       if (entry.idle) spared ??= entry;
       entry.recent = false;
       this.#entries.set(entry.key, entry);
     }
+    spared?.breaker?.leave();
     return spared !== undefined && this.#entries.delete(spared.key);
+  }
+
+  /** Takes all of them out of the fleet. */
+  leaveFleet(): void {
+    for (const { breaker } of this.#entries.values()) breaker?.leave();
   }
 
   #restoreOnce(): void {
@@ -67,4 +78,11 @@ export class Registry {
     const elapsedMs = Math.max(0, this.#settings.tools.clock.epochNow() - snapshot.at);
     for (const [key, saved] of Object.entries(snapshot.dependencies)) this.get(key).restore(saved, elapsedMs);
   }
+}
+
+function withoutFleet(settings: ClientSettings): ClientSettings {
+  const { breaker } = settings;
+  if (breaker === false || breaker.fleet === undefined) return settings;
+  const { fleet: _fleet, ...alone } = breaker;
+  return { ...settings, breaker: alone };
 }

@@ -257,6 +257,7 @@ test('the folders of src are the ones that the rules above are about', () => {
     '',
     'adapters',
     'devtools',
+    'fleet',
     'health',
     'http',
     'model',

@@ -7,6 +7,7 @@ const searches = {
     place: '/usr/bin/prometheus',
     tests: 'test/otel/prometheus.node.test.ts',
   },
+  'redis-server': { variable: 'STEADFETCH_REDIS', place: '/usr/bin/redis-server', tests: 'test/redis/**' },
 } as const;
 
 export type ServerName = keyof typeof searches;

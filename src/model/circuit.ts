@@ -87,12 +87,24 @@ export function advance(circuit: Circuit, now: number): Circuit {
   return { state: 'half-open', generation: circuit.generation + 1, trips: circuit.trips, successes: 0 };
 }
 
-/** Admits a call, or says how long the circuit refuses. Half-open admits one probe at a time. */
-export function admit(circuit: Circuit, now: number, limits: CircuitLimits): Admission {
+const NO_WAIT = (): number => 0;
+
+/**
+ * Admits a call, or says how long the circuit refuses. Half-open admits one probe at a time, and asks before each for how long
+ * that is up to others.
+ */
+export function admit(
+  circuit: Circuit,
+  now: number,
+  limits: CircuitLimits,
+  probeWaitMs: () => number = NO_WAIT,
+): Admission {
   const current = advance(circuit, now);
   if (current.state === 'closed') return { circuit: current, ticket: current.generation };
   const waitMs = refusalMs(current, now, limits);
   if (current.state === 'open' || waitMs > 0) return { circuit: current, retryAfterMs: waitMs };
+  const othersMs = probeWaitMs();
+  if (othersMs > 0) return { circuit: current, retryAfterMs: othersMs };
   // Its own generation: whatever a probe that lost its place still has to say, it is not about this one.
   const probed: HalfOpen = { ...current, generation: current.generation + 1, probeAt: now };
   return { circuit: probed, ticket: probed.generation };
@@ -103,6 +115,29 @@ export function refusalMs(circuit: Circuit, now: number, limits: CircuitLimits):
   if (circuit.state === 'open') return Math.max(0, circuit.retryAt - now);
   if (circuit.state === 'closed' || circuit.probeAt === undefined) return 0;
   return Math.max(0, circuit.probeAt + limits.resetTimeoutMs - now);
+}
+
+/** What others have found out about the dependency, as {@link advised} takes it. */
+export interface Advice {
+  readonly state: 'closed' | 'open';
+  readonly retryAfterMs: number;
+}
+
+/**
+ * The circuit after what others have found out. What is held open by hand stays so, a probe under way is not disturbed, and
+ * nobody can close a dependency off for longer than it could itself.
+ */
+export function advised(circuit: Circuit, advice: Advice, now: number, limits: CircuitLimits): Circuit {
+  const generation = circuit.generation + 1;
+  if (circuit.state === 'open' && circuit.retryAt === Infinity) return circuit;
+  if (circuit.state === 'half-open' && circuit.probeAt !== undefined) return circuit;
+  if (advice.state === 'closed') return circuit.state === 'closed' ? circuit : closedCircuit(generation, now, limits);
+  const longestMs = limits.maxResetTimeoutMs * (1 + limits.resetJitter);
+  const retryAt = now + Math.min(advice.retryAfterMs, longestMs);
+  if (circuit.state === 'closed') return { state: 'open', generation, retryAt, trips: 0 };
+  // It is due already: whoever finds out is being looked for.
+  if (advice.retryAfterMs === 0) return circuit;
+  return { state: 'open', generation, retryAt, trips: circuit.trips };
 }
 
 /** Records how an admitted call ended. A ticket from an earlier generation changes nothing. */

@@ -1,10 +1,12 @@
 import { checkNumber, checkOutcome, DELAY_MS } from '../checks.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { Emitter, type Listener } from '../events.ts';
+import type { Fleet, FleetSeat, FleetStatus } from '../fleet/fleet.ts';
 import { type CallContext, Layer, type Next } from '../layer.ts';
 import {
   admit,
   advance,
+  advised,
   type Circuit,
   type CircuitState,
   closedCircuit,
@@ -41,6 +43,8 @@ export interface BreakerHooks {
   retryAfterMsOf?(result: Settled<unknown>): number | undefined;
   /** The state has changed: as {@link Transition} tells it. */
   onTransition?(from: CircuitState, to: CircuitState, retryAfterMs: number): void;
+  /** The fleet is there, or it is not. */
+  onFleet?(status: FleetStatus): void;
 }
 
 /**
@@ -53,6 +57,7 @@ export class CircuitBreaker extends Layer {
   readonly #tools: Tools;
   readonly #hooks: BreakerHooks;
   readonly #transitions = new Emitter<Transition>();
+  readonly #seat: FleetSeat | undefined;
   #circuit: Circuit;
 
   /** @throws TypeError or RangeError if an option makes no sense. */
@@ -62,6 +67,7 @@ export class CircuitBreaker extends Layer {
     this.#tools = resolveTools(options);
     this.#hooks = hooks;
     this.#circuit = closedCircuit(0, this.#tools.clock.now(), this.#limits);
+    this.#seat = this.#limits.fleet && this.#join(this.#limits.fleet);
   }
 
   /** The state now: an open circuit whose reset timeout has passed is half-open. */
@@ -113,6 +119,11 @@ export class CircuitBreaker extends Layer {
     return new Attempts((next, context) => this.#record(this.#circuit.generation, true, next, context));
   }
 
+  /** Leaves the fleet, if it is in one: from now on it decides by what it sees itself. */
+  leave(): void {
+    this.#seat?.leave();
+  }
+
   /** Whether calls are admitted freely: what a retry asks before it adds to the load. */
   get closed(): boolean {
     return this.#circuit.state === 'closed';
@@ -127,7 +138,8 @@ export class CircuitBreaker extends Layer {
     const circuit = this.#circuit;
     // Closed is where a call finds it nearly always: no clock, no object.
     if (circuit.state === 'closed') return circuit.generation;
-    const admission = admit(circuit, this.#tools.clock.now(), this.#limits);
+    const seat = this.#seat;
+    const admission = admit(circuit, this.#tools.clock.now(), this.#limits, seat && (() => seat.probeWaitMs()));
     this.#commit(admission.circuit);
     if ('ticket' in admission) return admission.ticket;
     throw new CircuitOpenError(admission.retryAfterMs, { dependency: this.#tools.name });
@@ -150,9 +162,38 @@ export class CircuitBreaker extends Layer {
       // Also when a classify() of the user's throws: a probe has to give its place back.
       const retryAfterMs = outcome === 'failure' ? (this.#hooks.retryAfterMsOf?.(result) ?? 0) : 0;
       const report = { outcome, durationMs: now - startedAt, retryAfterMs };
-      this.#commit(settle(this.#circuit, ticket, report, now, this.#limits, random));
+      const before = this.#circuit;
+      this.#commit(settle(before, ticket, report, now, this.#limits, random));
+      this.#tellFleet(before, now);
     }
     return unwrap(result);
+  }
+
+  /** What a call has found out, the others need not. */
+  #tellFleet(before: Circuit, now: number): void {
+    const seat = this.#seat;
+    const after = this.#circuit;
+    if (seat === undefined || after.state === before.state) return;
+    if (after.state === 'open') seat.opened(refusalMs(after, now, this.#limits));
+    else if (after.state === 'closed') seat.closed();
+  }
+
+  #join(fleet: Fleet): FleetSeat {
+    const { name, clock, random } = this.#tools;
+    if (name === undefined) throw new TypeError('breaker.fleet needs a name for the dependency, got undefined');
+    const { resetTimeoutMs, maxResetTimeoutMs } = this.#limits;
+    return fleet.join({
+      dependency: name,
+      clock,
+      random,
+      leaseMs: resetTimeoutMs,
+      patienceMs: maxResetTimeoutMs,
+      onState: (state) => {
+        const now = clock.now();
+        this.#commit(advised(advance(this.#circuit, now), state, now, this.#limits));
+      },
+      onStatus: (status) => this.#hooks.onFleet?.(status),
+    });
   }
 
   #outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {

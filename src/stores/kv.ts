@@ -1,10 +1,10 @@
 import { checkKeys, show } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
 import { requirePartition } from '../fallback-options.ts';
-import { Fingerprints } from '../http/credentials.ts';
 import { Lru } from '../model/lru.ts';
 import { resolveTools } from '../options.ts';
 import { decodeEntry, encodeEntry } from './codec.ts';
+import { BoundedNames, bytesIn } from './names.ts';
 import type { Partition, Store, StoreEntry } from './store.ts';
 
 /** What of a Workers KV namespace is used. */
@@ -42,7 +42,6 @@ const WRITE_INTERVAL_MS = 1_000;
 const LEAST_LIFE_MS = 65_000;
 
 const MOST_PREFIX_BYTES = 64;
-const MOST_PARTITION_BYTES = 256;
 // Of how many keys an isolate remembers when it wrote them.
 const REMEMBERED_WRITES = 1_000;
 
@@ -66,7 +65,7 @@ export function kvStore(options: KvStoreOptions): Store {
   }
   const partition = requirePartition('kvStore.partition', options.partition);
   const { clock } = resolveTools({ clock: options.clock ?? platformClock });
-  const names = new KvNames(prefix);
+  const names = new BoundedNames(prefix, MOST_KEY_BYTES);
   const writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
   const kv = (): KvNamespace => (typeof namespace === 'function' ? namespace() : namespace);
 
@@ -104,32 +103,4 @@ export function kvStore(options: KvStoreOptions): Store {
       } while (cursor !== undefined);
     },
   };
-}
-
-/** Keys as KV takes them: what is too long, which whoever chooses URLs can make it, goes by its SHA-256. */
-class KvNames {
-  readonly #prefix: string;
-  readonly #fingerprints = new Fingerprints();
-
-  constructor(prefix: string) {
-    this.#prefix = prefix;
-  }
-
-  async of(key: string): Promise<string> {
-    const space = key.indexOf(' ');
-    const start = await this.within(key.slice(0, space));
-    const name = start + key.slice(space + 1);
-    return bytesIn(name) <= MOST_KEY_BYTES ? name : `${start}#${await this.#fingerprints.of(key)}`;
-  }
-
-  /** What the names of a partition's keys begin with. */
-  async within(partition: string | undefined): Promise<string> {
-    if (partition === undefined) return this.#prefix;
-    const isLong = bytesIn(partition) > MOST_PARTITION_BYTES;
-    return `${this.#prefix}${isLong ? `#${await this.#fingerprints.of(partition)}` : partition} `;
-  }
-}
-
-function bytesIn(text: string): number {
-  return new TextEncoder().encode(text).byteLength;
 }

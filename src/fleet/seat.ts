@@ -1,0 +1,215 @@
+import type { Cancel } from '../clock.ts';
+import { reportThrown } from '../events.ts';
+import type { FleetReport, FleetState } from '../model/fleet.ts';
+import type { FleetEngine, FleetMember, FleetSeat } from './fleet.ts';
+import { parseLease, parseState } from './message.ts';
+
+// How long an engine may take for an answer that is to count.
+const ENGINE_MS = 1_000;
+// How long it is left alone after it has failed: doubled each time, up to so much.
+const FIRST_BACKOFF_MS = 500;
+const LONGEST_BACKOFF_MS = 30_000;
+// A message that is so far ahead of what was known is asked about, and not believed.
+const FAR = 1_000;
+
+/**
+ * One circuit's place in the fleet. It knows what was last heard, and answers from that: the engine is asked behind the
+ * caller's back, and what it says may come late, twice, in any order, or never. Then it is as if there were no fleet.
+ */
+export class Seat implements FleetSeat {
+  readonly #engine: FleetEngine;
+  readonly #member: FleetMember;
+  readonly #unsubscribe: () => void;
+  /** The last that was believed. */
+  #known: FleetState | undefined;
+  #token: number | undefined;
+  /** On this instance's clock: until when the lease holds, and until when it is known not to be had. */
+  #leaseUntil = 0;
+  #deniedUntil = 0;
+  /** Since when the engine is being asked for the lease. */
+  #askedAt: number | undefined;
+  /** Since when a probe is due that others are said to have. */
+  #dueAt: number | undefined;
+  /** Whether the circuit has opened by itself, and the engine may not know. */
+  #untold: FleetReport | undefined;
+  #isAlone = false;
+  #failures = 0;
+  #isOver = false;
+  #cancelRetry: Cancel | undefined;
+
+  constructor(engine: FleetEngine, member: FleetMember) {
+    this.#engine = engine;
+    this.#member = member;
+    this.#unsubscribe = engine.subscribe(
+      member.dependency,
+      (message) => this.#hear(message),
+      (reason) => this.#lose(reason),
+      // What was said meanwhile was not heard.
+      () => this.#read(),
+    );
+    this.#read();
+  }
+
+  probeWaitMs(): number {
+    const now = this.#member.clock.now();
+    if (this.#isAlone || this.#isOver || now < this.#leaseUntil) return 0;
+    this.#dueAt ??= now;
+    // Whoever says for so long that somebody else is at it can't be right.
+    if (now - this.#dueAt >= this.#member.patienceMs) {
+      this.#dueAt = now;
+      return 0;
+    }
+    if (now < this.#deniedUntil) return this.#deniedUntil - now;
+    if (this.#askedAt === undefined) this.#ask(now);
+    const askedAt = this.#askedAt ?? now;
+    return Math.max(1, askedAt + ENGINE_MS - now);
+  }
+
+  opened(retryAfterMs: number): void {
+    this.#dueAt = undefined;
+    const token = this.#takeToken();
+    this.#tell(token === undefined ? { kind: 'down', retryAfterMs } : { kind: 'failed', retryAfterMs, token });
+  }
+
+  closed(): void {
+    this.#dueAt = undefined;
+    const token = this.#takeToken();
+    this.#untold = undefined;
+    if (token !== undefined) this.#tell({ kind: 'recovered', token });
+  }
+
+  leave(): void {
+    this.#isOver = true;
+    this.#cancelRetry?.();
+    this.#unsubscribe();
+  }
+
+  #takeToken(): number | undefined {
+    const token = this.#token;
+    this.#token = undefined;
+    this.#leaseUntil = 0;
+    return token;
+  }
+
+  #tell(report: FleetReport): void {
+    this.#untold = report.kind === 'down' ? report : undefined;
+    if (this.#isAlone || this.#isOver) return;
+    this.#request(
+      () => this.#engine.report(this.#member.dependency, report),
+      (answer) => {
+        if (this.#untold === report) this.#untold = undefined;
+        return this.#believe(parseState(answer));
+      },
+    );
+  }
+
+  #ask(now: number): void {
+    const { dependency, leaseMs, random } = this.#member;
+    this.#askedAt = now;
+    this.#request(
+      () => this.#engine.lease(dependency, leaseMs),
+      (answer) => {
+        const lease = parseLease(answer);
+        if (lease === undefined) return false;
+        this.#askedAt = undefined;
+        if (lease.token !== undefined) {
+          // Counted from the question: the engine's own count begins later, and ends later.
+          this.#token = lease.token;
+          this.#leaseUntil = now + leaseMs;
+        } else if (lease.state.state === 'open') {
+          const later = this.#member.clock.now();
+          this.#deniedUntil = later + Math.max(1, lease.waitMs) * (1 + 0.1 * random());
+        } else {
+          // The fleet is of another mind: too few have found the dependency down. This one looks for itself.
+          this.#leaseUntil = now + leaseMs;
+        }
+        return this.#believe(lease.state);
+      },
+    );
+  }
+
+  #read(): void {
+    if (this.#isOver) return;
+    this.#request(
+      () => this.#engine.read(this.#member.dependency),
+      (answer) => this.#believe(parseState(answer)),
+    );
+  }
+
+  /** Asks the engine. It is lost if it throws, takes too long, or says what makes no sense. */
+  #request(ask: () => Promise<unknown>, onAnswer: (answer: unknown) => boolean): void {
+    let isSettled = false;
+    const settle = (reason: string | undefined): void => {
+      if (isSettled) return;
+      isSettled = true;
+      cancel();
+      if (this.#isOver) return;
+      if (reason === undefined) this.#join();
+      else this.#lose(reason);
+    };
+    const cancel = this.#member.clock.schedule(ENGINE_MS, () => settle('timeout'));
+    cancel.unref?.();
+    const run = async (): Promise<void> => {
+      try {
+        const answer = await ask();
+        if (!isSettled && !this.#isOver) settle(onAnswer(answer) ? undefined : 'invalid');
+      } catch (error) {
+        settle(error instanceof Error ? error.name : 'Error');
+      }
+    };
+    void run();
+  }
+
+  /** A message that nobody asked for. */
+  #hear(message: unknown): void {
+    const state = parseState(message);
+    const known = this.#known;
+    if (this.#isOver || this.#isAlone || state === undefined || known === undefined) return;
+    if (state.run < known.run || (state.run === known.run && state.epoch <= known.epoch)) return;
+    // Another memory, or a leap: it is as well to ask as to believe.
+    if (state.run > known.run || state.epoch > known.epoch + FAR) this.#read();
+    else this.#believe(state);
+  }
+
+  /** What the engine says for itself. */
+  #believe(state: FleetState | undefined): boolean {
+    if (state === undefined) return false;
+    const known = this.#known;
+    this.#known = state;
+    if (known?.run === state.run && state.epoch <= known.epoch) return true;
+    const { onState } = this.#member;
+    try {
+      // Whoever holds the lease knows better than what was said before.
+      if (this.#token === undefined || state.epoch > this.#token) onState.call(this.#member, state);
+    } catch (error) {
+      reportThrown('a circuit of a fleet', error);
+    }
+    return true;
+  }
+
+  #join(): void {
+    this.#failures = 0;
+    if (!this.#isAlone) return;
+    this.#isAlone = false;
+    this.#member.onStatus({ status: 'joined' });
+    if (this.#untold !== undefined) this.#tell(this.#untold);
+  }
+
+  #lose(reason: string): void {
+    if (this.#isOver) return;
+    this.#askedAt = undefined;
+    this.#takeToken();
+    this.#deniedUntil = 0;
+    if (!this.#isAlone) {
+      this.#isAlone = true;
+      this.#member.onStatus({ status: 'alone', reason });
+    }
+    this.#cancelRetry?.();
+    const { clock, random } = this.#member;
+    const longestMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 16);
+    // Half of it by chance: a fleet must not come back in step.
+    this.#cancelRetry = clock.schedule(longestMs * (0.5 + 0.5 * random()), () => this.#read());
+    this.#cancelRetry.unref?.();
+  }
+}

@@ -1,0 +1,272 @@
+import { expect, test } from 'vitest';
+
+import { EngineFleet } from '../../src/fleet/engine-fleet.ts';
+import { type Client, type ClientOptions, createClient, type SteadEvent } from '../../src/index.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { EngineMemory, memoryEngine } from '../support/memory-engine.ts';
+
+const origin = 'https://users.test';
+const url = `${origin}/u/1`;
+
+interface Instance {
+  readonly client: Client;
+  readonly events: readonly SteadEvent[];
+  readonly requests: () => number;
+  readonly state: () => string | undefined;
+}
+
+/** Some instances of a service, one upstream, and what the fleet remembers. */
+function fleetBench(
+  count: number,
+  { quorum = 1, skewMs = 0, ...options }: ClientOptions & { quorum?: number; skewMs?: number } = {},
+) {
+  const clock = new FakeClock();
+  const memory = new EngineMemory(clock, { quorum, skewMs });
+  const upstream = { status: 200, hangs: false, requests: 0 };
+  const make = (): Instance => {
+    let requests = 0;
+    const events: SteadEvent[] = [];
+    const client = createClient({
+      clock,
+      random: () => 0,
+      retry: false,
+      breaker: { failureThreshold: 3, successThreshold: 1, fleet: new EngineFleet(memoryEngine(memory)) },
+      async fetch(_input, init) {
+        requests += 1;
+        upstream.requests += 1;
+        if (upstream.hangs)
+          await new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
+        return new Response(null, { status: upstream.status });
+      },
+      ...options,
+    });
+    client.subscribe((event) => events.push(event));
+    return {
+      client,
+      events,
+      requests: () => requests,
+      state: () => client.snapshot().dependencies[origin]?.breaker?.state,
+    };
+  };
+  const instances = Array.from({ length: count }, make);
+  const callAll = async (): Promise<void> => {
+    const calls = instances.map(({ client }) => client.fetch(url).catch(() => {}));
+    await clock.advance(0);
+    await Promise.all(calls);
+  };
+  const states = (): (string | undefined)[] => instances.map(({ state }) => state());
+  return { clock, memory, upstream, instances, callAll, states };
+}
+
+const all = (count: number, state: string): string[] => Array(count).fill(state);
+
+test('what one instance finds down the others leave alone, without a failure of their own', async () => {
+  const { clock, upstream, instances, callAll, states } = fleetBench(5);
+  await callAll();
+  upstream.status = 501;
+  upstream.requests = 0;
+  const [first] = instances;
+  for (let call = 1; call <= 3; call += 1) await first?.client.fetch(url);
+  await clock.advance(0);
+  expect(states()).toEqual(all(5, 'open'));
+  await callAll();
+  expect(upstream.requests).toBe(3);
+});
+
+test('one instance at a time sends a probe, and what it finds out the others need not', async () => {
+  const { clock, upstream, instances, callAll, states } = fleetBench(20);
+  await callAll();
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+  await clock.advance(10_000);
+  upstream.requests = 0;
+  // The first call asks for the lease, and is refused; the next one finds it there.
+  await callAll();
+  expect(upstream.requests).toBe(0);
+  await callAll();
+  await callAll();
+  expect(upstream.requests).toBe(1);
+  expect(states()).toEqual(all(20, 'open'));
+  upstream.status = 200;
+  await clock.advance(20_000);
+  await callAll();
+  await callAll();
+  expect(upstream.requests).toBe(2);
+  await clock.advance(0);
+  expect(states()).toEqual(all(20, 'closed'));
+});
+
+test('with a quorum, one instance whose own network is broken does not take the others with it', async () => {
+  const { clock, upstream, instances, callAll, states } = fleetBench(4, { quorum: 2 });
+  await callAll();
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+  await clock.advance(0);
+  expect(states()).toEqual(['open', 'closed', 'closed', 'closed']);
+  for (let call = 1; call <= 3; call += 1) await instances[1]?.client.fetch(url);
+  await clock.advance(0);
+  expect(states()).toEqual(all(4, 'open'));
+});
+
+test('an instance that is alone in its opinion finds out by itself whether it still holds', async () => {
+  const { clock, upstream, instances, callAll } = fleetBench(3, { quorum: 2 });
+  await callAll();
+  upstream.status = 501;
+  const [broken] = instances;
+  for (let call = 1; call <= 3; call += 1) await broken?.client.fetch(url);
+  await clock.advance(10_000);
+  upstream.status = 200;
+  await broken?.client.fetch(url).catch(() => {});
+  await clock.advance(0);
+  await broken?.client.fetch(url);
+  expect(broken?.state()).toBe('closed');
+});
+
+test('a prober that dies blocks the others for as long as its lease, and what it says later changes nothing', async () => {
+  const { clock, upstream, instances, callAll, states } = fleetBench(3, { attemptTimeoutMs: false, deadlineMs: false });
+  await callAll();
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+  await clock.advance(10_000);
+  upstream.hangs = true;
+  const [dead, other] = instances;
+  await dead?.client.fetch(url).catch(() => {});
+  await clock.advance(0);
+  const controller = new AbortController();
+  const stuck = dead?.client.fetch(url, { signal: controller.signal }).catch(() => {});
+  await clock.advance(1);
+  upstream.hangs = false;
+  upstream.status = 200;
+  await other?.client.fetch(url).catch(() => {});
+  await clock.advance(0);
+  await expect(other?.client.fetch(url)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+  await clock.advance(12_000);
+  await other?.client.fetch(url).catch(() => {});
+  await clock.advance(0);
+  expect((await other?.client.fetch(url))?.status).toBe(200);
+  await clock.advance(0);
+  expect(states().slice(1)).toEqual(all(2, 'closed'));
+  controller.abort();
+  await stuck;
+});
+
+const gone = [
+  { fault: 'is down', set: { isDown: true }, reason: 'TypeError' },
+  { fault: 'hangs', set: { hangs: true }, reason: 'timeout' },
+  { fault: 'says what makes no sense', set: { garbage: { state: 'ajar' } }, reason: 'invalid' },
+  { fault: 'says nothing', set: { garbage: null }, reason: 'invalid' },
+];
+
+test.for(gone)(
+  'circuits go on alone while the engine $fault, say so, and come back by themselves',
+  async ({ set, reason }) => {
+    const { clock, memory, upstream, instances, callAll, states } = fleetBench(2);
+    await callAll();
+    Object.assign(memory.faults, set);
+    upstream.status = 501;
+    for (let call = 1; call <= 3; call += 1) await callAll();
+    await clock.advance(1_000);
+    expect(states()).toEqual(all(2, 'open'));
+    const alone = instances[0]?.events.filter(({ type }) => type === 'fleet') ?? [];
+    expect(alone).toMatchObject([{ status: 'alone', reason, dependency: origin }]);
+    await clock.advance(10_000);
+    upstream.status = 200;
+    await callAll();
+    expect(states()).toEqual(all(2, 'closed'));
+    Object.assign(memory.faults, { isDown: false, hangs: false, garbage: undefined });
+    await clock.advance(60_000);
+    expect(instances[0]?.events.findLast(({ type }) => type === 'fleet')).toMatchObject({ status: 'joined' });
+  },
+);
+
+test('an engine that lost its memory is believed again, and one that jumps ahead is asked', async () => {
+  const { clock, memory, upstream, instances, callAll, states } = fleetBench(3);
+  await callAll();
+  const open = async (): Promise<void> => {
+    upstream.status = 501;
+    for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url).catch(() => {});
+    await clock.advance(0);
+  };
+  await open();
+  await clock.advance(5_000);
+  memory.flush();
+  memory.publish(origin, { run: 1, epoch: 99_999, state: 'closed', retryAfterMs: 0 });
+  memory.publish(origin, { run: memory.now + 1e9, epoch: 1, state: 'closed', retryAfterMs: 0 });
+  memory.publish(origin, 'garbage');
+  await clock.advance(0);
+  upstream.status = 200;
+  await clock.advance(30_000);
+  for (let round = 1; round <= 3; round += 1) {
+    await callAll();
+    await clock.advance(0);
+  }
+  expect(states()).toEqual(all(3, 'closed'));
+  await open();
+  expect(states()).toEqual(all(3, 'open'));
+});
+
+test('a clock that is minutes off changes nothing', async () => {
+  for (const skewMs of [-600_000, 600_000]) {
+    const { clock, upstream, instances, callAll, states } = fleetBench(3, { skewMs });
+    await callAll();
+    upstream.status = 501;
+    for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+    await clock.advance(9_999);
+    await callAll();
+    expect(states()).toEqual(all(3, 'open'));
+    upstream.status = 200;
+    await clock.advance(1);
+    for (let round = 1; round <= 2; round += 1) await callAll();
+    await clock.advance(0);
+    expect(states()).toEqual(all(3, 'closed'));
+  }
+});
+
+test('no call waits for the engine, however slow it is', async () => {
+  const { clock, memory, upstream, instances, callAll } = fleetBench(2);
+  await callAll();
+  memory.faults.delayMs = 900;
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) {
+    const before = clock.now();
+    await instances[0]?.client.fetch(url);
+    expect(clock.now()).toBe(before);
+  }
+  await expect(instances[0]?.client.fetch(url)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+});
+
+test('a circuit that others keep from probing for ever looks for itself', async () => {
+  const { clock, memory, upstream, instances, callAll } = fleetBench(1);
+  await callAll();
+  upstream.status = 501;
+  const [only] = instances;
+  for (let call = 1; call <= 3; call += 1) await only?.client.fetch(url);
+  await clock.advance(10_000);
+  memory.faults.garbage = {
+    state: { run: memory.record(origin).run, epoch: 2, state: 'open', retryAfterMs: 0 },
+    token: null,
+    waitMs: 5_000,
+  };
+  upstream.status = 200;
+  let waitedMs = 0;
+  while (only?.state() !== 'closed' && waitedMs < 300_000) {
+    await only?.client.fetch(url).catch(() => {});
+    await clock.advance(1_000);
+    waitedMs += 1_000;
+  }
+  expect(waitedMs).toBeLessThan(125_000);
+});
+
+test('a client that is closed, and a dependency that is forgotten, leave the fleet', async () => {
+  const { clock, memory, upstream, instances, callAll } = fleetBench(2, { maxDependencies: 1 });
+  await callAll();
+  const [first, second] = instances;
+  await first?.client.fetch('https://other.test/');
+  await second?.client.close();
+  const before = memory.requests;
+  upstream.status = 501;
+  memory.publish(origin, { ...memory.record(origin), epoch: 50, state: 'open', retryAfterMs: 1_000 });
+  await clock.advance(60_000);
+  expect(memory.requests).toBe(before);
+  expect(second?.state()).toBe('closed');
+});

@@ -1,0 +1,206 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { redisFleet } from '../../src/adapters/redis.ts';
+import { type Client, createClient, type Fleet, type SteadEvent } from '../../src/index.ts';
+import { RedisServer } from '../support/redis-server.ts';
+
+const origin = 'https://users.test';
+const patience = { timeout: 15_000, interval: 20 };
+
+let server: RedisServer;
+let fleets: Fleet[] = [];
+
+interface Instance {
+  readonly client: Client;
+  readonly events: SteadEvent[];
+  readonly state: () => string | undefined;
+}
+
+const upstream = { status: 200, requests: 0 };
+
+beforeEach(async () => {
+  server = await RedisServer.start();
+  Object.assign(upstream, { status: 200, requests: 0 });
+});
+
+afterEach(async () => {
+  await Promise.all(fleets.map((fleet) => fleet.close()));
+  fleets = [];
+  await server.end();
+});
+
+/** An instance with a connection of its own, as another process would have. */
+async function instance(quorum = 1): Promise<Instance> {
+  const fleet = redisFleet({ client: await server.client(), quorum });
+  fleets.push(fleet);
+  const events: SteadEvent[] = [];
+  const client = createClient({
+    retry: false,
+    breaker: {
+      failureThreshold: 3,
+      successThreshold: 1,
+      resetTimeoutMs: 300,
+      maxResetTimeoutMs: 1_000,
+      resetJitter: 0,
+      fleet,
+    },
+    async fetch() {
+      upstream.requests += 1;
+      return new Response(null, { status: upstream.status });
+    },
+  });
+  client.subscribe((event) => events.push(event));
+  return { client, events, state: () => client.snapshot().dependencies[origin]?.breaker?.state };
+}
+
+const call = ({ client }: Instance): Promise<unknown> => client.fetch(origin).catch((error: unknown) => error);
+
+async function fail(one: Instance | undefined): Promise<void> {
+  upstream.status = 501;
+  if (one !== undefined) for (let failure = 1; failure <= 3; failure += 1) await call(one);
+}
+
+/** Calls until a condition holds: circuits move on when they are asked. */
+async function untilCalled(all: readonly Instance[], isSo: () => boolean): Promise<void> {
+  await expect
+    .poll(async () => {
+      await Promise.all(all.map(call));
+      return isSo();
+    }, patience)
+    .toBe(true);
+}
+
+test('what one instance finds down, the others leave alone; one of them finds it back, for all', {
+  timeout: 60_000,
+}, async () => {
+  const all = await Promise.all([1, 2, 3, 4, 5].map(() => instance()));
+  await Promise.all(all.map(call));
+  await expect.poll(() => all.every(({ state }) => state() === 'closed')).toBe(true);
+  upstream.requests = 0;
+  await fail(all[0]);
+  await expect
+    .poll(() => all.map(({ state }) => state()).filter((state) => state !== 'closed').length, patience)
+    .toBe(5);
+  expect(upstream.requests).toBe(3);
+  upstream.status = 200;
+  await untilCalled(all, () => all.every(({ state }) => state() === 'closed'));
+  const probes = upstream.requests - 3;
+  // One found out; whoever called after that, while the news was under way, called a circuit that had closed.
+  const opened = all.map(
+    ({ events }) => events.filter((event) => event.type === 'attempt' && event.outcome === 'failure').length,
+  );
+  expect(opened).toEqual([3, 0, 0, 0, 0]);
+  expect(probes).toBeLessThanOrEqual(15);
+});
+
+test('an instance that comes later knows what the others know', { timeout: 60_000 }, async () => {
+  const first = await instance();
+  await call(first);
+  await fail(first);
+  const late = await instance();
+  await expect
+    .poll(async () => {
+      const before = upstream.requests;
+      await call(late);
+      return [late.state() === 'closed', upstream.requests - before];
+    }, patience)
+    .toEqual([false, 0]);
+});
+
+test('instances go on alone while Redis is gone, say so, and come back to one that knows nothing', {
+  timeout: 60_000,
+}, async () => {
+  const all = await Promise.all([instance(), instance()]);
+  const [first, second] = all as [Instance, Instance];
+  await Promise.all(all.map(call));
+  await server.kill();
+  const told = (one: Instance): string[] =>
+    one.events.flatMap((event) => (event.type === 'fleet' ? [event.status] : []));
+  await expect.poll(() => all.every((one) => told(one).at(-1) === 'alone'), patience).toBe(true);
+  await fail(first);
+  expect([first.state(), second.state()]).toEqual(['open', 'closed']);
+  await expect(first.client.fetch(origin)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+  await server.restart();
+  await expect.poll(() => all.every((one) => told(one).at(-1) === 'joined'), patience).toBe(true);
+  // What it had found out alone, the fleet is told now.
+  await expect.poll(() => second.state() !== 'closed', patience).toBe(true);
+  upstream.status = 200;
+  await untilCalled(all, () => all.every(({ state }) => state() === 'closed'));
+});
+
+test('instances go on alone while Redis is frozen, and no call waits for it', { timeout: 60_000 }, async () => {
+  const all = await Promise.all([instance(), instance()]);
+  await Promise.all(all.map(call));
+  server.freeze();
+  try {
+    await fail(all[0]);
+    upstream.status = 200;
+    const startedAt = performance.now();
+    await untilCalled(all, () => all.every(({ state }) => state() === 'closed'));
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  } finally {
+    server.thaw();
+  }
+});
+
+test('a flushed Redis, and whatever else is in its channel and under its key, takes nobody down', {
+  timeout: 60_000,
+}, async () => {
+  const all = await Promise.all([instance(), instance()]);
+  await Promise.all(all.map(call));
+  const redis = await server.client();
+  const key = `steadfetch:fleet:{${origin}}`;
+  for (const message of [
+    'garbage',
+    '{}',
+    '{"run":1e999}',
+    JSON.stringify({ run: 9e15, epoch: 9e15, state: 'open', retryAfterMs: 1e15 }),
+  ]) {
+    await redis.publish(`${key}:changes`, message);
+  }
+  await redis.flushAll();
+  await redis.hSet(key, { epoch: 'many', state: 'ajar', retryAt: '-1', 'v:x': 'NaN' });
+  await Promise.all(all.map(call));
+  expect(all.map(({ state }) => state())).toEqual(['closed', 'closed']);
+  await redis.del(key);
+  await redis.set(key, 'a text');
+  await fail(all[0]);
+  expect(all[0]?.state()).toBe('open');
+});
+
+test('a quorum of two takes two', { timeout: 60_000 }, async () => {
+  const all = await Promise.all([instance(2), instance(2), instance(2)]);
+  await Promise.all(all.map(call));
+  await fail(all[0]);
+  await call(all[2] as Instance);
+  expect(all.map(({ state }) => state())).toEqual(['open', 'closed', 'closed']);
+  await fail(all[1]);
+  await expect.poll(() => all[2]?.state() !== 'closed', patience).toBe(true);
+});
+
+test('redisFleet() lets go of what it has opened on close, twice over, and nothing joins it any more', async () => {
+  const before = Number((await (await server.client()).sendCommand(['CLIENT', 'LIST'])).toString().split('\n').length);
+  const one = await instance();
+  await call(one);
+  const [fleet] = fleets;
+  await Promise.all([fleet?.close(), fleet?.close()]);
+  const redis = await server.client();
+  await expect
+    .poll(async () => (await redis.sendCommand(['CLIENT', 'LIST'])).toString().split('\n').length - before, patience)
+    .toBeLessThanOrEqual(2);
+  expect(() => fleet?.join({} as never)).toThrow('closed');
+});
+
+const wrong = [
+  { options: { client: undefined }, message: /^redisFleet\.client must be a client of redis, got undefined/ },
+  { options: { prefix: '{x}' }, message: /^redisFleet\.prefix must be a string/ },
+  { options: { prefix: 'x'.repeat(65) }, message: /^redisFleet\.prefix must be a string/ },
+  { options: { quorum: 0 }, message: /^redisFleet\.quorum must be/ },
+  { options: { quorum: '2' }, message: /^redisFleet\.quorum must be/ },
+  { options: { quorums: 2 }, message: /^redisFleet\.quorums is not an option/ },
+];
+
+test.for(wrong)('redisFleet() throws an error that names the option: $message', async ({ options, message }) => {
+  const client = await server.client();
+  expect(() => redisFleet({ client, ...options } as never)).toThrow(message);
+});

@@ -1,0 +1,104 @@
+import type { Clock } from '../../src/clock.ts';
+import type { FleetEngine, FleetReport } from '../../src/fleet/fleet.ts';
+import { emptyRecord, type FleetRecord, leased, reported, stateOf } from '../../src/model/fleet.ts';
+
+/** What goes wrong between an instance and the memory. */
+export interface EngineFaults {
+  /** How long an answer, and a message, takes. */
+  delayMs: number;
+  /** Nothing is answered and nobody told. */
+  hangs: boolean;
+  /** Every request throws. */
+  isDown: boolean;
+  /** In place of whatever is said. */
+  garbage: unknown;
+}
+
+/** The memory of a fleet, in this process: by the same rules as every engine. */
+export class EngineMemory {
+  readonly faults: EngineFaults = { delayMs: 0, hangs: false, isDown: false, garbage: undefined };
+  readonly #clock: Clock;
+  /** How far its clock is ahead of everybody's. */
+  readonly #skewMs: number;
+  readonly #records = new Map<string, FleetRecord>();
+  readonly #listeners = new Map<string, Set<(message: unknown) => void>>();
+  readonly quorum: number;
+  requests = 0;
+
+  constructor(clock: Clock, { quorum = 1, skewMs = 0 } = {}) {
+    this.#clock = clock;
+    this.quorum = quorum;
+    this.#skewMs = skewMs;
+  }
+
+  get now(): number {
+    return this.#clock.epochNow() + this.#skewMs;
+  }
+
+  record(dependency: string): FleetRecord {
+    const known = this.#records.get(dependency);
+    if (known !== undefined) return known;
+    const begun = emptyRecord(this.now);
+    this.#records.set(dependency, begun);
+    return begun;
+  }
+
+  keep(dependency: string, record: FleetRecord): void {
+    const before = this.#records.get(dependency);
+    this.#records.set(dependency, record);
+    if (before === undefined || (before.state === record.state && before.retryAt === record.retryAt)) return;
+    this.publish(dependency, stateOf(record, this.now));
+  }
+
+  publish(dependency: string, message: unknown): void {
+    for (const listener of this.#listeners.get(dependency) ?? [])
+      void this.later(() => listener(message)).catch(() => {});
+  }
+
+  /** As if the server had been flushed. */
+  flush(): void {
+    this.#records.clear();
+  }
+
+  listen(dependency: string, listener: (message: unknown) => void): () => void {
+    const all = this.#listeners.get(dependency) ?? new Set();
+    this.#listeners.set(dependency, all.add(listener));
+    return () => void all.delete(listener);
+  }
+
+  async later<T>(work: () => T): Promise<T> {
+    const { delayMs, hangs, isDown } = this.faults;
+    if (hangs) return new Promise(() => {});
+    if (isDown) throw new TypeError('The engine is down');
+    if (delayMs > 0) await new Promise<void>((resolve) => this.#clock.schedule(delayMs, resolve));
+    return work();
+  }
+}
+
+let instances = 0;
+
+/** One instance's way to the memory. */
+export function memoryEngine(memory: EngineMemory): FleetEngine {
+  instances += 1;
+  const id = `instance-${instances}`;
+  const ask = (work: () => unknown): Promise<unknown> => {
+    memory.requests += 1;
+    return memory.later(() => (memory.faults.garbage === undefined ? work() : memory.faults.garbage));
+  };
+  return {
+    report: (dependency, report: FleetReport) =>
+      ask(() => {
+        memory.keep(dependency, reported(memory.record(dependency), id, report, memory.quorum, memory.now));
+        return stateOf(memory.record(dependency), memory.now);
+      }),
+    lease: (dependency, leaseMs) =>
+      ask(() => {
+        const { record, answer } = leased(memory.record(dependency), id, leaseMs, memory.now);
+        memory.keep(dependency, record);
+        return answer;
+      }),
+    read: (dependency) => ask(() => stateOf(memory.record(dependency), memory.now)),
+    subscribe: (dependency, onMessage) => memory.listen(dependency, onMessage),
+    close: async () => {},
+  };
+}
