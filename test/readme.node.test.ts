@@ -25,6 +25,8 @@ test('README and docs have snippets that compile, each by itself, as strictly as
         'steadfetch/idb': [resolve('src/stores/idb.ts')],
         'steadfetch/ky': [resolve('src/adapters/ky.ts')],
         'steadfetch/otel': [resolve('src/otel/index.ts')],
+        'steadfetch/redis': [resolve('src/adapters/redis.ts')],
+        redis: [resolve('node_modules/redis/dist/index.d.ts')],
         'steadfetch/server-timing': [resolve('src/server-timing.ts')],
         'steadfetch/testing': [resolve('src/testing/index.ts')],
         '@opentelemetry/api': [resolve('node_modules/@opentelemetry/api/dist/index.d.mts')],

@@ -40,7 +40,7 @@ export class History {
   }
 
   note(event: SteadEvent): void {
-    if (event.type === 'queued' || event.type === 'store-error') return;
+    if (event.type === 'queued' || event.type === 'store-error' || event.type === 'fleet') return;
     const track = this.#trackOf(event.dependency);
     const { at } = event;
     switch (event.type) {

@@ -3,6 +3,7 @@ import { chromium } from 'playwright';
 
 import { chromiumArguments } from '../browser-modes.ts';
 import { findBrowser } from '../browsers.ts';
+import { drawFleet } from './fleet.ts';
 import { photographMetrics } from './metrics.ts';
 import { photographTrace } from './trace.ts';
 
@@ -12,6 +13,8 @@ const browser = await chromium.launch({
   args: chromiumArguments,
 });
 try {
+  console.log('A fleet');
+  await drawFleet('docs/figures/fleet.svg');
   console.log('A trace');
   await photographTrace(await browser.newPage({ viewport: { width: 1_000, height: 400 } }), 'docs/figures/trace.png');
   console.log('Metrics: an outage of half a minute, which takes its time');
