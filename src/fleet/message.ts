@@ -2,10 +2,10 @@ import type { FleetState, LeaseAnswer } from '../model/fleet.ts';
 
 /** What an engine says, if it makes sense; `undefined` if it is garbage. */
 export function parseState(message: unknown): FleetState | undefined {
-  const { run, epoch, state, retryAfterMs } = Object(message) as Partial<Record<keyof FleetState, unknown>>;
-  if (!isAmount(run) || !isAmount(epoch) || !isAmount(retryAfterMs)) return undefined;
+  const { run, epoch, state, retryAfterMs, trips } = Object(message) as Partial<Record<keyof FleetState, unknown>>;
+  if (!isAmount(run) || !isAmount(epoch) || !isAmount(retryAfterMs) || !isAmount(trips)) return undefined;
   if (state !== 'open' && state !== 'closed') return undefined;
-  return { run, epoch, state, retryAfterMs };
+  return { run, epoch, state, retryAfterMs, trips };
 }
 
 export function parseLease(message: unknown): LeaseAnswer | undefined {

@@ -18,12 +18,13 @@ local run = tonumber(record.run) or now
 local epoch = tonumber(record.epoch) or 1
 local state = record.state == 'open' and 'open' or 'closed'
 local retryAt = tonumber(record.retryAt) or 0
+local trips = tonumber(record.trips) or 0
 local holder, leaseToken, leaseUntil = record.holder, record.token, tonumber(record.until_) or 0
 local changed, granted, wait = record.run == nil, nil, 0
 local told = false
 
-local function become(next, at)
-  epoch, state, retryAt, votes = epoch + 1, next, at, {}
+local function become(next, at, failed)
+  epoch, state, retryAt, trips, votes = epoch + 1, next, at, failed, {}
   holder, leaseToken, leaseUntil = nil, nil, 0
   changed, told = true, true
 end
@@ -35,12 +36,12 @@ if asked == 'down' then
       if till > now and voter ~= by then live[voter] = till; count = count + 1 end
     end
     votes, changed = live, true
-    if count >= quorum then become('open', now + span) end
+    if count >= quorum then become('open', now + span, 0) end
   end
 elseif asked == 'failed' then
-  if leaseToken == token then become('open', now + span) end
+  if leaseToken == token then become('open', now + span, trips + 1) end
 elseif asked == 'recovered' then
-  if leaseToken == token then become('closed', 0) end
+  if leaseToken == token then become('closed', 0, 0) end
 elseif asked == 'lease' and state == 'open' then
   local held = holder ~= nil and leaseUntil > now
   if now < retryAt then wait = retryAt - now
@@ -52,7 +53,7 @@ elseif asked == 'lease' and state == 'open' then
 end
 
 if changed then
-  local fields = { 'run', string.format('%.0f', run), 'epoch', string.format('%.0f', epoch), 'state', state, 'retryAt', string.format('%.0f', retryAt) }
+  local fields = { 'run', string.format('%.0f', run), 'epoch', string.format('%.0f', epoch), 'state', state, 'retryAt', string.format('%.0f', retryAt), 'trips', string.format('%.0f', trips) }
   if holder then for _, each in ipairs({ 'holder', holder, 'token', leaseToken, 'until_', string.format('%.0f', leaseUntil) }) do table.insert(fields, each) end end
   for voter, till in pairs(votes) do table.insert(fields, 'v:' .. voter); table.insert(fields, string.format('%.0f', till)) end
   redis.call('DEL', KEYS[1])
@@ -60,7 +61,7 @@ if changed then
 end
 redis.call('PEXPIRE', KEYS[1], kept)
 local retryAfter = state == 'open' and math.max(0, retryAt - now) or 0
-local said = string.format('{"run":%.0f,"epoch":%.0f,"state":"%s","retryAfterMs":%.0f}', run, epoch, state, retryAfter)
+local said = string.format('{"run":%.0f,"epoch":%.0f,"state":"%s","retryAfterMs":%.0f,"trips":%.0f}', run, epoch, state, retryAfter, trips)
 if told then redis.call('PUBLISH', channel, said) end
 return string.format('{"state":%s,"waitMs":%.0f,"token":%s}', said, wait, granted and string.format('%.0f', granted) or 'null')
 `;

@@ -121,6 +121,8 @@ export function refusalMs(circuit: Circuit, now: number, limits: CircuitLimits):
 export interface Advice {
   readonly state: 'closed' | 'open';
   readonly retryAfterMs: number;
+  /** Probes that failed in a row. */
+  readonly trips: number;
 }
 
 /**
@@ -134,10 +136,10 @@ export function advised(circuit: Circuit, advice: Advice, now: number, limits: C
   if (advice.state === 'closed') return circuit.state === 'closed' ? circuit : closedCircuit(generation, now, limits);
   const longestMs = limits.maxResetTimeoutMs * (1 + limits.resetJitter);
   const retryAt = now + Math.min(advice.retryAfterMs, longestMs);
-  if (circuit.state === 'closed') return { state: 'open', generation, retryAt, trips: 0 };
+  if (circuit.state === 'closed') return { state: 'open', generation, retryAt, trips: advice.trips };
   // It is due already: whoever finds out is being looked for.
   if (advice.retryAfterMs === 0) return circuit;
-  return { state: 'open', generation, retryAt, trips: circuit.trips };
+  return { state: 'open', generation, retryAt, trips: advice.trips };
 }
 
 /** Records how an admitted call ended. A ticket from an earlier generation changes nothing. */

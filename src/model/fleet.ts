@@ -7,6 +7,8 @@ export interface FleetRecord {
   readonly state: 'closed' | 'open';
   /** While open: when a probe may go. */
   readonly retryAt: number;
+  /** Probes that failed in a row, whoever sent them. */
+  readonly trips: number;
   /** Instances that have found the dependency down, each until when that counts. */
   readonly votes: Readonly<Record<string, number>>;
   readonly lease: FleetLease | undefined;
@@ -26,6 +28,8 @@ export interface FleetState {
   readonly state: 'closed' | 'open';
   /** While open: milliseconds until a probe may go. */
   readonly retryAfterMs: number;
+  /** Probes that failed in a row: the next wait is longer for all. */
+  readonly trips: number;
 }
 
 /** What an instance says. */
@@ -45,12 +49,15 @@ export interface LeaseAnswer {
   readonly waitMs: number;
 }
 
+/** The epoch of a record in which nothing has happened yet. */
+export const FIRST_EPOCH = 1;
+
 export function emptyRecord(now: number): FleetRecord {
-  return { run: now, epoch: 1, state: 'closed', retryAt: 0, votes: {}, lease: undefined };
+  return { run: now, epoch: FIRST_EPOCH, state: 'closed', retryAt: 0, trips: 0, votes: {}, lease: undefined };
 }
 
-export function stateOf({ run, epoch, state, retryAt }: FleetRecord, now: number): FleetState {
-  return { run, epoch, state, retryAfterMs: state === 'open' ? Math.max(0, retryAt - now) : 0 };
+export function stateOf({ run, epoch, state, retryAt, trips }: FleetRecord, now: number): FleetState {
+  return { run, epoch, state, retryAfterMs: state === 'open' ? Math.max(0, retryAt - now) : 0, trips };
 }
 
 /**
@@ -66,10 +73,18 @@ export function reported(
 ): FleetRecord {
   if (report.kind === 'down') return votedDown(record, by, report.retryAfterMs, quorum, now);
   if (record.lease?.token !== report.token) return record;
-  const { run, epoch } = record;
+  const { run, epoch, trips } = record;
   return report.kind === 'recovered'
-    ? { run, epoch: epoch + 1, state: 'closed', retryAt: 0, votes: {}, lease: undefined }
-    : { run, epoch: epoch + 1, state: 'open', retryAt: now + report.retryAfterMs, votes: {}, lease: undefined };
+    ? { run, epoch: epoch + 1, state: 'closed', retryAt: 0, trips: 0, votes: {}, lease: undefined }
+    : {
+        run,
+        epoch: epoch + 1,
+        state: 'open',
+        retryAt: now + report.retryAfterMs,
+        trips: trips + 1,
+        votes: {},
+        lease: undefined,
+      };
 }
 
 function votedDown(record: FleetRecord, by: string, retryAfterMs: number, quorum: number, now: number): FleetRecord {
@@ -78,7 +93,7 @@ function votedDown(record: FleetRecord, by: string, retryAfterMs: number, quorum
   for (const [voter, until] of Object.entries(record.votes)) if (until > now && voter !== by) votes[voter] = until;
   if (Object.keys(votes).length < quorum) return { ...record, votes };
   const { run, epoch } = record;
-  return { run, epoch: epoch + 1, state: 'open', retryAt: now + retryAfterMs, votes: {}, lease: undefined };
+  return { run, epoch: epoch + 1, state: 'open', retryAt: now + retryAfterMs, trips: 0, votes: {}, lease: undefined };
 }
 
 /** Gives the lease to whoever asks first once a probe is due, until it has expired; whoever holds it may prolong it. */

@@ -190,8 +190,8 @@ test('an engine that lost its memory is believed again, and one that jumps ahead
   await open();
   await clock.advance(5_000);
   memory.flush();
-  memory.publish(origin, { run: 1, epoch: 99_999, state: 'closed', retryAfterMs: 0 });
-  memory.publish(origin, { run: memory.now + 1e9, epoch: 1, state: 'closed', retryAfterMs: 0 });
+  memory.publish(origin, { run: 1, epoch: 99_999, state: 'closed', retryAfterMs: 0, trips: 0 });
+  memory.publish(origin, { run: memory.now + 1e9, epoch: 1, state: 'closed', retryAfterMs: 0, trips: 0 });
   memory.publish(origin, 'garbage');
   await clock.advance(0);
   upstream.status = 200;
@@ -203,6 +203,33 @@ test('an engine that lost its memory is believed again, and one that jumps ahead
   expect(states()).toEqual(all(3, 'closed'));
   await open();
   expect(states()).toEqual(all(3, 'open'));
+});
+
+test('an engine that has lost its memory closes nobody, for it knows nothing', async () => {
+  const { clock, memory, upstream, instances, callAll } = fleetBench(2);
+  await callAll();
+  memory.faults.isDown = true;
+  upstream.status = 501;
+  const [first, second] = instances;
+  for (let call = 1; call <= 3; call += 1) await first?.client.fetch(url);
+  memory.flush();
+  memory.faults.isDown = false;
+  await clock.advance(5_000);
+  // It has come back, and has told what it had found out alone.
+  expect([first?.state(), second?.state()]).toEqual(['open', 'open']);
+  expect(first?.events.filter(({ type }) => type === 'transition')).toHaveLength(1);
+});
+
+test('a flood of messages that nobody can have sent is one question', async () => {
+  const { clock, memory, callAll } = fleetBench(1);
+  await callAll();
+  memory.faults.delayMs = 500;
+  const before = memory.requests;
+  for (let message = 1; message <= 1_000; message += 1) {
+    memory.publish(origin, { run: memory.now + message, epoch: message, state: 'open', retryAfterMs: 1e12, trips: 0 });
+  }
+  await clock.advance(600);
+  expect(memory.requests - before).toBeLessThanOrEqual(2);
 });
 
 test('a clock that is minutes off changes nothing', async () => {
@@ -243,7 +270,7 @@ test('a circuit that others keep from probing for ever looks for itself', async 
   for (let call = 1; call <= 3; call += 1) await only?.client.fetch(url);
   await clock.advance(10_000);
   memory.faults.garbage = {
-    state: { run: memory.record(origin).run, epoch: 2, state: 'open', retryAfterMs: 0 },
+    state: { run: memory.record(origin).run, epoch: 2, state: 'open', retryAfterMs: 0, trips: 0 },
     token: null,
     waitMs: 5_000,
   };
@@ -265,7 +292,7 @@ test('a client that is closed, and a dependency that is forgotten, leave the fle
   await second?.client.close();
   const before = memory.requests;
   upstream.status = 501;
-  memory.publish(origin, { ...memory.record(origin), epoch: 50, state: 'open', retryAfterMs: 1_000 });
+  memory.publish(origin, { ...memory.record(origin), epoch: 50, state: 'open', retryAfterMs: 1_000, trips: 0 });
   await clock.advance(60_000);
   expect(memory.requests).toBe(before);
   expect(second?.state()).toBe('closed');

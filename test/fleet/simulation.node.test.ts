@@ -13,6 +13,15 @@ test('ten thousand instances leave a dead upstream alone: few failures, one prob
   expect(together.recoveredMs).toBeLessThan(130_000);
 });
 
+test('a thousand instances leave an upstream alone that is down for half an hour: nobody loses patience', {
+  timeout: 120_000,
+}, async () => {
+  const { probes } = await simulateOutage(1_000, true, 1_800_000);
+  // Waits of 10, 20, 40, 80 and then 120 seconds, each a fifth longer at most.
+  expect(probes).toBeGreaterThanOrEqual(13);
+  expect(probes).toBeLessThanOrEqual(20);
+});
+
 test('a thousand instances without a fleet pay for it one by one', { timeout: 120_000 }, async () => {
   const alone = await simulateOutage(1_000, false);
   const together = await simulateOutage(1_000, true);

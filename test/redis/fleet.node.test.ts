@@ -154,7 +154,7 @@ test('a flushed Redis, and whatever else is in its channel and under its key, ta
     'garbage',
     '{}',
     '{"run":1e999}',
-    JSON.stringify({ run: 9e15, epoch: 9e15, state: 'open', retryAfterMs: 1e15 }),
+    JSON.stringify({ run: 9e15, epoch: 9e15, state: 'open', retryAfterMs: 1e15, trips: 0 }),
   ]) {
     await redis.publish(`${key}:changes`, message);
   }

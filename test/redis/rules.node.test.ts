@@ -50,8 +50,8 @@ test('the script says what the model says, after any sequence of questions', { t
           expect(said.waitMs > 0).toBe(answer.waitMs > 0);
         } else if (kind === 'down') record = reported(record, rest.by, { kind, retryAfterMs: spanMs }, quorum, 0);
         else if (kind !== 'read') record = reported(record, rest.by, { kind, retryAfterMs: spanMs, token }, quorum, 0);
-        const { epoch, state, retryAfterMs } = stateOf(record, 0);
-        expect({ ...said, waitMs: 0 }).toMatchObject({ token: granted ?? null, state: { epoch, state } });
+        const { epoch, state, retryAfterMs, trips } = stateOf(record, 0);
+        expect({ ...said, waitMs: 0 }).toMatchObject({ token: granted ?? null, state: { epoch, state, trips } });
         expect(said.state.retryAfterMs > 0).toBe(retryAfterMs > 0);
       }
     }),

@@ -17,7 +17,6 @@ export interface Outage {
 
 const STEP_MS = 100;
 const HEALTHY_MS = 5_000;
-const DOWN_MS = 60_000;
 const MOST_MS = 300_000;
 
 /** The same chances each time. */
@@ -31,9 +30,10 @@ function chances(seed: number): () => number {
 
 /**
  * Instances of a service that are called by chance, each about once in five seconds, on a clock that is nobody's: an upstream
- * works for five seconds, is down for a minute, and works again. The engine of the fleet takes 20 ms for each answer.
+ * works for five seconds, is down for `downMs`, and works again. The engine of the fleet takes 20 ms for each answer.
  */
-export async function simulateOutage(count: number, hasFleet: boolean, callsPerSecond = count / 5): Promise<Outage> {
+export async function simulateOutage(count: number, hasFleet: boolean, downMs = 60_000): Promise<Outage> {
+  const callsPerSecond = count / 5;
   const clock = new FakeClock();
   const random = chances(20_260_101);
   const memory = new EngineMemory(clock);
@@ -63,7 +63,7 @@ export async function simulateOutage(count: number, hasFleet: boolean, callsPerS
   isDown = true;
   const before = total();
   let untilAllOpen: number | undefined;
-  while (clock.now() - startedAt < HEALTHY_MS + DOWN_MS) {
+  while (clock.now() - startedAt < HEALTHY_MS + downMs) {
     await step();
     if (untilAllOpen === undefined && are(({ closed }) => !closed)) untilAllOpen = total() - before;
   }
