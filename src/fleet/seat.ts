@@ -1,5 +1,6 @@
 import type { Cancel } from '../clock.ts';
-import { FIRST_EPOCH, type FleetReport, type FleetState } from '../model/fleet.ts';
+import { reportThrown } from '../events.ts';
+import type { FleetReport, FleetState } from '../model/fleet.ts';
 import type { FleetEngine, FleetMember, FleetSeat } from './fleet.ts';
 import { parseLease, parseState } from './message.ts';
 
@@ -34,7 +35,6 @@ export class Seat implements FleetSeat {
   #isAlone = false;
   #failures = 0;
   #isOver = false;
-  #readingUntil = -Infinity;
   #cancelRetry: Cancel | undefined;
 
   constructor(engine: FleetEngine, member: FleetMember) {
@@ -97,8 +97,9 @@ export class Seat implements FleetSeat {
     this.#request(
       () => this.#engine.report(this.#member.dependency, report),
       (answer) => {
+        const makesSense = this.#believe(parseState(answer));
         if (this.#untold === report) this.#untold = undefined;
-        return this.#believe(parseState(answer));
+        return makesSense;
       },
     );
   }
@@ -129,17 +130,10 @@ export class Seat implements FleetSeat {
   }
 
   #read(): void {
-    const { clock, dependency } = this.#member;
-    const now = clock.now();
-    // One at a time: whoever can write messages must not make each of them a question.
-    if (this.#isOver || now < this.#readingUntil) return;
-    this.#readingUntil = now + ENGINE_MS;
+    if (this.#isOver) return;
     this.#request(
-      () => this.#engine.read(dependency),
-      (answer) => {
-        this.#readingUntil = -Infinity;
-        return this.#believe(parseState(answer));
-      },
+      () => this.#engine.read(this.#member.dependency),
+      (answer) => this.#believe(parseState(answer)),
     );
   }
 
@@ -184,11 +178,15 @@ export class Seat implements FleetSeat {
     const known = this.#known;
     this.#known = state;
     if (known?.run === state.run && state.epoch <= known.epoch) return true;
-    // A memory that has just begun knows nothing; and whoever holds the lease knows better than what was said before.
-    if (state.epoch <= FIRST_EPOCH || (this.#token !== undefined && state.epoch <= this.#token)) return true;
-    // Somebody has looked: there is nothing to be impatient about.
-    this.#dueAt = undefined;
-    this.#member.onState(state);
+    // Closed, of a memory that is new to this instance, or has not heard it yet, does not say that somebody found it back.
+    if (state.state === 'closed' && (known?.run !== state.run || this.#untold !== undefined)) return true;
+    const { onState } = this.#member;
+    try {
+      // Whoever holds the lease knows better than what was said before.
+      if (this.#token === undefined || state.epoch > this.#token) onState.call(this.#member, state);
+    } catch (error) {
+      reportThrown('a circuit of a fleet', error);
+    }
     return true;
   }
 
@@ -203,7 +201,6 @@ export class Seat implements FleetSeat {
   #lose(reason: string): void {
     if (this.#isOver) return;
     this.#askedAt = undefined;
-    this.#readingUntil = -Infinity;
     this.#takeToken();
     this.#deniedUntil = 0;
     if (!this.#isAlone) {

@@ -150,6 +150,22 @@ test('a prober that dies blocks the others for as long as its lease, and what it
   await stuck;
 });
 
+test('an instance that opens before the engine has said anything stays open, though the others find nothing wrong', async () => {
+  for (const quorum of [1, 2]) {
+    const { clock, memory, upstream, instances } = fleetBench(1, { quorum });
+    memory.faults.delayMs = 100;
+    upstream.status = 501;
+    const [only] = instances;
+    const states: unknown[] = [];
+    for (let call = 1; call <= 3; call += 1) await only?.client.fetch(url);
+    for (let waitedMs = 0; waitedMs < 500; waitedMs += 50) {
+      await clock.advance(50);
+      states.push(only?.state());
+    }
+    expect(states).toEqual(all(10, 'open'));
+  }
+});
+
 const gone = [
   { fault: 'is down', set: { isDown: true }, reason: 'TypeError' },
   { fault: 'hangs', set: { hangs: true }, reason: 'timeout' },
