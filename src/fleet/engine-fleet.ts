@@ -17,6 +17,8 @@ export class EngineFleet implements Fleet {
     this.#seats.add(seat);
     return {
       probeWaitMs: () => seat.probeWaitMs(),
+      // No call pays for what is told anyway.
+      ...(this.#engine.pollMs === undefined ? {} : { onCall: () => seat.onCall() }),
       opened: (retryAfterMs) => seat.opened(retryAfterMs),
       closed: () => seat.closed(),
       leave: () => {

@@ -33,6 +33,8 @@ export type FleetStatus = { readonly status: 'joined' } | { readonly status: 'al
 export interface FleetSeat {
   /** Milliseconds until the circuit may send a probe; 0: it may now. Asks for the lease, if it has none. */
   probeWaitMs(): number;
+  /** A call has been admitted to a closed circuit, or refused by an open one. Only there if the fleet has to be told. */
+  onCall?(): void;
   /** The circuit has opened: by failures while closed, or by a probe. */
   opened(retryAfterMs: number): void;
   /** It has closed: its probes have succeeded. */
@@ -42,6 +44,8 @@ export interface FleetSeat {
 
 /** What has the memory: each instance talks to one. Every answer may be late, never come, or be anything at all. */
 export interface FleetEngine {
+  /** How often it is asked while there are calls, if it tells nothing by itself. */
+  readonly pollMs?: number;
   report(dependency: string, report: FleetReport): Promise<unknown>;
   lease(dependency: string, leaseMs: number): Promise<unknown>;
   read(dependency: string): Promise<unknown>;

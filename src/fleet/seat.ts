@@ -9,6 +9,8 @@ const ENGINE_MS = 1_000;
 // How long it is left alone after it has failed: doubled each time, up to so much.
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
+// How often an engine is asked that tells nothing by itself, while somebody else's probe is awaited: it is short.
+const PROBE_POLL_MS = 1_000;
 // A message that is so far ahead of what was known is asked about, and not believed.
 const FAR = 1_000;
 
@@ -36,6 +38,12 @@ export class Seat implements FleetSeat {
   #failures = 0;
   #isOver = false;
   #cancelRetry: Cancel | undefined;
+  /** When the engine may be asked again, after it has failed. */
+  #retryAt = Infinity;
+  /** When the engine was last asked anything. */
+  #lastAskedAt = -Infinity;
+  /** What gives a request up that is under way, and when it left. */
+  readonly #pending = new Map<() => void, number>();
 
   constructor(engine: FleetEngine, member: FleetMember) {
     this.#engine = engine;
@@ -47,11 +55,13 @@ export class Seat implements FleetSeat {
       // What was said meanwhile was not heard.
       () => this.#read(),
     );
-    this.#read();
+    // One that is polled is asked behind a call: there may be no request yet whose doing it could be.
+    if (engine.pollMs === undefined) this.#read();
   }
 
   probeWaitMs(): number {
     const now = this.#member.clock.now();
+    this.#catchUp(now);
     if (this.#isAlone || this.#isOver || now < this.#leaseUntil) return 0;
     this.#dueAt ??= now;
     // Whoever says for so long that somebody else is at it can't be right.
@@ -63,6 +73,15 @@ export class Seat implements FleetSeat {
     if (this.#askedAt === undefined) this.#ask(now);
     const askedAt = this.#askedAt ?? now;
     return Math.max(1, askedAt + ENGINE_MS - now);
+  }
+
+  /** A call goes by: time to hear of what an engine does not tell by itself. */
+  onCall(): void {
+    const now = this.#member.clock.now();
+    this.#catchUp(now);
+    const { pollMs } = this.#engine;
+    if (pollMs === undefined || this.#isAlone || this.#pending.size > 0) return;
+    if (now - this.#lastAskedAt >= pollMs) this.#read();
   }
 
   opened(retryAfterMs: number): void {
@@ -106,6 +125,8 @@ export class Seat implements FleetSeat {
 
   #ask(now: number): void {
     const { dependency, leaseMs, random } = this.#member;
+    const { pollMs } = this.#engine;
+    const longestMs = pollMs === undefined ? Infinity : Math.min(pollMs, PROBE_POLL_MS);
     this.#askedAt = now;
     this.#request(
       () => this.#engine.lease(dependency, leaseMs),
@@ -119,7 +140,7 @@ export class Seat implements FleetSeat {
           this.#leaseUntil = now + leaseMs;
         } else if (lease.state.state === 'open') {
           const later = this.#member.clock.now();
-          this.#deniedUntil = later + Math.max(1, lease.waitMs) * (1 + 0.1 * random());
+          this.#deniedUntil = later + Math.min(Math.max(1, lease.waitMs), longestMs) * (1 + 0.1 * random());
         } else {
           // The fleet is of another mind: too few have found the dependency down. This one looks for itself.
           this.#leaseUntil = now + leaseMs;
@@ -144,12 +165,17 @@ export class Seat implements FleetSeat {
       if (isSettled) return;
       isSettled = true;
       cancel();
+      this.#pending.delete(giveUp);
       if (this.#isOver) return;
       if (reason === undefined) this.#join();
       else this.#lose(reason);
     };
-    const cancel = this.#member.clock.schedule(ENGINE_MS, () => settle('timeout'));
+    const giveUp = (): void => settle('timeout');
+    const { clock } = this.#member;
+    const cancel = clock.schedule(ENGINE_MS, giveUp);
     cancel.unref?.();
+    this.#lastAskedAt = clock.now();
+    this.#pending.set(giveUp, this.#lastAskedAt);
     const run = async (): Promise<void> => {
       try {
         const answer = await ask();
@@ -159,6 +185,19 @@ export class Seat implements FleetSeat {
       }
     };
     void run();
+  }
+
+  /** What timers should have done: on Workers they stop with the request that set them. */
+  #catchUp(now: number): void {
+    if (this.#isOver) return;
+    for (const [giveUp, askedAt] of this.#pending) if (now - askedAt >= ENGINE_MS) giveUp();
+    if (now >= this.#retryAt) this.#retry();
+  }
+
+  #retry(): void {
+    this.#retryAt = Infinity;
+    this.#cancelRetry?.();
+    this.#read();
   }
 
   /** A message that nobody asked for. */
@@ -212,7 +251,9 @@ export class Seat implements FleetSeat {
     const longestMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 16);
     // Half of it by chance: a fleet must not come back in step.
-    this.#cancelRetry = clock.schedule(longestMs * (0.5 + 0.5 * random()), () => this.#read());
+    const waitMs = longestMs * (0.5 + 0.5 * random());
+    this.#retryAt = clock.now() + waitMs;
+    this.#cancelRetry = clock.schedule(waitMs, () => this.#retry());
     this.#cancelRetry.unref?.();
   }
 }

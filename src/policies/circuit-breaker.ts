@@ -136,12 +136,16 @@ export class CircuitBreaker extends Layer {
 
   #admit(): Ticket {
     const circuit = this.#circuit;
-    // Closed is where a call finds it nearly always: no clock, no object.
-    if (circuit.state === 'closed') return circuit.generation;
     const seat = this.#seat;
+    // Closed is where a call finds it nearly always: no clock, no object.
+    if (circuit.state === 'closed') {
+      seat?.onCall?.();
+      return circuit.generation;
+    }
     const admission = admit(circuit, this.#tools.clock.now(), this.#limits, seat && (() => seat.probeWaitMs()));
     this.#commit(admission.circuit);
     if ('ticket' in admission) return admission.ticket;
+    if (admission.circuit.state === 'open') seat?.onCall?.();
     throw new CircuitOpenError(admission.retryAfterMs, { dependency: this.#tools.name });
   }
 
