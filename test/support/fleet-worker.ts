@@ -30,7 +30,11 @@ const namespaces: Readonly<Record<string, () => CircuitNamespace>> = {
   hangs: () => ({ idFromName: () => 0, get: () => ({ fetch: () => new Promise(() => {}) }) }),
 };
 
-const { quorum, resetTimeoutMs } = env['SETTINGS'] as { readonly quorum: number; readonly resetTimeoutMs: number };
+const { quorum, resetTimeoutMs, successThreshold } = env['SETTINGS'] as {
+  readonly quorum: number;
+  readonly resetTimeoutMs: number;
+  readonly successThreshold: number;
+};
 let asked = 'circuits';
 let questions = 0;
 
@@ -48,7 +52,7 @@ const client = createClient({
   retry: false,
   breaker: {
     failureThreshold: 3,
-    successThreshold: 1,
+    successThreshold,
     resetTimeoutMs,
     maxResetTimeoutMs: 4 * resetTimeoutMs,
     resetJitter: 0,
