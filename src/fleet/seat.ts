@@ -1,5 +1,4 @@
 import type { Cancel } from '../clock.ts';
-import { reportThrown } from '../events.ts';
 import type { FleetReport, FleetState } from '../model/fleet.ts';
 import type { FleetEngine, FleetMember, FleetSeat } from './fleet.ts';
 import { parseLease, parseState } from './message.ts';
@@ -37,6 +36,7 @@ export class Seat implements FleetSeat {
   #isAlone = false;
   #failures = 0;
   #isOver = false;
+  #readingUntil = -Infinity;
   #cancelRetry: Cancel | undefined;
   /** When the engine may be asked again, after it has failed. */
   #retryAt = Infinity;
@@ -151,10 +151,17 @@ export class Seat implements FleetSeat {
   }
 
   #read(): void {
-    if (this.#isOver) return;
+    const { clock, dependency } = this.#member;
+    const now = clock.now();
+    // One at a time: whoever can write messages must not make each of them a question.
+    if (this.#isOver || now < this.#readingUntil) return;
+    this.#readingUntil = now + ENGINE_MS;
     this.#request(
-      () => this.#engine.read(this.#member.dependency),
-      (answer) => this.#believe(parseState(answer)),
+      () => this.#engine.read(dependency),
+      (answer) => {
+        this.#readingUntil = -Infinity;
+        return this.#believe(parseState(answer));
+      },
     );
   }
 
@@ -219,13 +226,11 @@ export class Seat implements FleetSeat {
     if (known?.run === state.run && state.epoch <= known.epoch) return true;
     // Closed, of a memory that is new to this instance, or has not heard it yet, does not say that somebody found it back.
     if (state.state === 'closed' && (known?.run !== state.run || this.#untold !== undefined)) return true;
-    const { onState } = this.#member;
-    try {
-      // Whoever holds the lease knows better than what was said before.
-      if (this.#token === undefined || state.epoch > this.#token) onState.call(this.#member, state);
-    } catch (error) {
-      reportThrown('a circuit of a fleet', error);
-    }
+    // Whoever holds the lease knows better than what was said before.
+    if (this.#token !== undefined && state.epoch <= this.#token) return true;
+    // Somebody has looked: there is nothing to be impatient about.
+    this.#dueAt = undefined;
+    this.#member.onState(state);
     return true;
   }
 
@@ -240,6 +245,7 @@ export class Seat implements FleetSeat {
   #lose(reason: string): void {
     if (this.#isOver) return;
     this.#askedAt = undefined;
+    this.#readingUntil = -Infinity;
     this.#takeToken();
     this.#deniedUntil = 0;
     if (!this.#isAlone) {
