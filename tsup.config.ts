@@ -8,6 +8,7 @@ export default defineConfig({
     'adapters/redis': 'src/adapters/redis.ts',
     'adapters/ky': 'src/adapters/ky.ts',
     'devtools/index': 'src/devtools/index.ts',
+    'fleet/tabs': 'src/fleet/tabs.ts',
     'health/index': 'src/health/index.ts',
     'otel/index': 'src/otel/index.ts',
     'server-timing': 'src/server-timing.ts',

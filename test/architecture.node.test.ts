@@ -177,7 +177,7 @@ test('no runtime import leads back to where it started', () => {
 
 // No third-party code, no runtime by name.
 
-test.for(['index.ts', 'devtools/index.ts', 'health/index.ts', 'server-timing.ts', 'testing/index.ts'])(
+test.for(['index.ts', 'devtools/index.ts', 'fleet/tabs.ts', 'health/index.ts', 'server-timing.ts', 'testing/index.ts'])(
   '%s loads no package and no module of a runtime',
   (entry) => {
     const loaded = [...loadedWith(entry)];
@@ -196,8 +196,9 @@ test('only the panel knows a document, in the files that make elements and liste
   expect([...new Set(places)]).toEqual(makers);
 });
 
-test('only http/webkit.ts asks for the engine, one that has to be known for what it does not tell, and http/online.ts for a network', () => {
-  expect(mentions(/\bnavigator\b/).map((line) => line.split(':')[0])).toEqual(['http/online.ts', 'http/webkit.ts']);
+test('only http/webkit.ts asks for the engine, one that has to be known for what it does not tell, http/online.ts for a network, and fleet/tabs.ts for locks', () => {
+  const places = mentions(/\bnavigator\b/).map((line) => line.split(':')[0]);
+  expect([...new Set(places)]).toEqual(['fleet/tabs.ts', 'http/online.ts', 'http/webkit.ts']);
 });
 
 test('only clock.ts names Deno, to let a timer go', () => {

@@ -1,0 +1,305 @@
+import { afterEach, expect, test } from 'vitest';
+
+import { tabFleet } from '../../src/fleet/tabs.ts';
+import { type Client, createClient, type Fleet, type SteadEvent } from '../../src/index.ts';
+
+// In one process, over the real channel and the real locks; with three tabs: test/tabs.node.test.ts.
+
+const origin = 'https://users.test';
+const patience = { timeout: 15_000, interval: 20 };
+const { navigator } = globalThis as { navigator?: { locks?: LockManager } };
+const isSupported = typeof navigator?.locks?.query === 'function' && 'BroadcastChannel' in globalThis;
+
+interface Instance {
+  readonly client: Client;
+  readonly events: SteadEvent[];
+  readonly state: () => string | undefined;
+}
+
+const upstream = { status: 200, requests: 0 };
+let names = 0;
+let name = '';
+let fleets: Fleet[] = [];
+let endings: (() => void)[] = [];
+
+afterEach(async () => {
+  for (const end of endings) end();
+  await Promise.all(fleets.map((fleet) => fleet.close()));
+  [fleets, endings] = [[], []];
+});
+
+function begin(): void {
+  names += 1;
+  name = `test-${names}-${Math.random()}`;
+  Object.assign(upstream, { status: 200, requests: 0 });
+}
+
+function instance(quorum = 1): Instance {
+  const fleet = tabFleet({ name, quorum });
+  fleets.push(fleet);
+  const events: SteadEvent[] = [];
+  const client = createClient({
+    retry: false,
+    breaker: {
+      failureThreshold: 3,
+      successThreshold: 1,
+      resetTimeoutMs: 300,
+      maxResetTimeoutMs: 60_000,
+      resetJitter: 0,
+      fleet,
+    },
+    async fetch() {
+      upstream.requests += 1;
+      return new Response(null, { status: upstream.status });
+    },
+  });
+  client.subscribe((event) => events.push(event));
+  return { client, events, state: () => client.snapshot().dependencies[origin]?.breaker?.state };
+}
+
+const call = ({ client }: Instance): Promise<unknown> => client.fetch(origin).catch((error: unknown) => error);
+const failures = ({ events }: Instance): number =>
+  events.filter((event) => event.type === 'attempt' && event.outcome === 'failure').length;
+const told = ({ events }: Instance): unknown[] => events.flatMap((event) => (event.type === 'fleet' ? [event] : []));
+
+async function fail(one: Instance): Promise<void> {
+  upstream.status = 501;
+  for (let failure = 1; failure <= 3; failure += 1) await call(one);
+}
+
+/** What is written in the locks: what any tab would know. */
+async function written(): Promise<{ version: number; record: Record<string, unknown> }[]> {
+  const { held = [] } = (await navigator?.locks?.query()) ?? {};
+  const prefix = `${name}:knows:`;
+  const texts = new Set(
+    held.flatMap((lock) => (lock.name?.startsWith(prefix) ? [lock.name.slice(prefix.length)] : [])),
+  );
+  return [...texts].map((text) => JSON.parse(text)).map(([, version, , record]) => ({ version, record }));
+}
+
+async function untilOpen(all: readonly Instance[]): Promise<void> {
+  await expect.poll(() => all.every(({ state }) => state() !== 'closed'), patience).toBe(true);
+}
+
+async function untilClosed(all: readonly Instance[]): Promise<void> {
+  await expect
+    .poll(async () => {
+      await Promise.all(all.map(call));
+      return all.every(({ state }) => state() === 'closed');
+    }, patience)
+    .toBe(true);
+}
+
+const wrong = [
+  { options: null, message: /^tabFleet must be an object, got null/ },
+  { options: { name: '' }, message: /^tabFleet\.name must be a string of 1 to 64 characters.*got ""/ },
+  { options: { name: '-x' }, message: /^tabFleet\.name must be/ },
+  { options: { name: 'x'.repeat(65) }, message: /^tabFleet\.name must be/ },
+  { options: { quorum: 0 }, message: /^tabFleet\.quorum must be an integer of at least 1 and at most 100, got 0/ },
+  { options: { quorum: 101 }, message: /^tabFleet\.quorum must be/ },
+  { options: { quorum: '2' }, message: /^tabFleet\.quorum must be/ },
+  { options: { quorums: 2 }, message: /^tabFleet\.quorums is not an option/ },
+];
+
+test.for(wrong)('tabFleet() throws an error that names the option: $message', ({ options, message }) => {
+  expect(() => tabFleet(options as never)).toThrow(message);
+});
+
+test.runIf(!isSupported)('circuits are alone, and say why, where the platform has no locks', async () => {
+  begin();
+  const one = instance();
+  await fail(one);
+  expect(one.state()).toBe('open');
+  expect(told(one)).toMatchObject([{ status: 'alone', reason: 'unsupported' }]);
+  upstream.status = 200;
+  await untilClosed([one]);
+});
+
+test.for(['BroadcastChannel', 'navigator'])('circuits are alone, and say why, without a %s', async (missing) => {
+  begin();
+  const before = Object.getOwnPropertyDescriptor(globalThis, missing);
+  Object.defineProperty(globalThis, missing, { value: undefined, configurable: true });
+  try {
+    const one = instance();
+    await fail(one);
+    expect(told(one)).toMatchObject([{ status: 'alone', reason: 'unsupported', dependency: origin }]);
+    upstream.status = 200;
+    await untilClosed([one]);
+    await fleets[0]?.close();
+    expect(() => fleets[0]?.join({} as never)).toThrow('closed');
+  } finally {
+    Reflect.deleteProperty(globalThis, missing);
+    if (before !== undefined) Object.defineProperty(globalThis, missing, before);
+  }
+});
+
+const whereSupported = test.runIf(isSupported);
+
+whereSupported('what one finds down, the others leave alone; one of them finds it back, for all', async () => {
+  begin();
+  const all = [instance(), instance(), instance()] as const;
+  await Promise.all(all.map(call));
+  await fail(all[0]);
+  await untilOpen(all);
+  upstream.status = 200;
+  await untilClosed(all);
+  expect(all.map(failures)).toEqual([3, 0, 0]);
+  await expect.poll(async () => (await written()).map(({ record }) => record['state'])).toEqual(['closed']);
+});
+
+whereSupported('of many who ask for the lease at once, one gets it', async () => {
+  begin();
+  const all = Array.from({ length: 10 }, () => instance());
+  await Promise.all(all.map(call));
+  await fail(all[0] as Instance);
+  await untilOpen(all);
+  upstream.requests = 0;
+  // It fails again, so whoever probes gets a later retry for all.
+  for (let round = 1; round <= 3; round += 1) {
+    const before = upstream.requests;
+    await expect
+      .poll(async () => {
+        await Promise.all(all.map(call));
+        return upstream.requests - before;
+      }, patience)
+      .toBeGreaterThan(0);
+    expect(upstream.requests - before).toBe(1);
+  }
+});
+
+whereSupported('a quorum of two takes two', async () => {
+  begin();
+  const [first, second, third] = [instance(2), instance(2), instance(2)] as const;
+  await Promise.all([first, second, third].map(call));
+  await fail(first);
+  await expect.poll(async () => (await written()).length, patience).toBe(1);
+  expect([first, second, third].map(({ state }) => state())).toEqual(['open', 'closed', 'closed']);
+  await fail(second);
+  await untilOpen([third]);
+  expect(failures(third)).toBe(0);
+});
+
+whereSupported('a newcomer knows at once what the others know, also when whoever found it out has left', async () => {
+  begin();
+  const [first, second] = [instance(), instance()] as const;
+  await Promise.all([first, second].map(call));
+  await fail(first);
+  await untilOpen([second]);
+  await fleets[0]?.close();
+  const late = instance();
+  upstream.requests = 0;
+  // A snapshot is of what has been called: this one is made without a call that counts.
+  upstream.status = 200;
+  await call(late);
+  await untilOpen([late]);
+  expect(failures(late)).toBe(0);
+});
+
+whereSupported('a claim that nobody lets go of is passed over, and by one only', async () => {
+  begin();
+  const all = [instance(), instance(), instance()] as const;
+  await Promise.all(all.map(call));
+  await fail(all[0]);
+  await untilOpen(all);
+  const [{ version, record } = { version: 0, record: {} }] = await written();
+  const claim = `${name}:claims:${JSON.stringify([origin, record['run'], version + 1])}`;
+  await new Promise<void>((resolve) => {
+    const run = (): Promise<void> => {
+      resolve();
+      return new Promise((release) => endings.push(release));
+    };
+    void navigator?.locks?.request(claim, run);
+  });
+  upstream.requests = 0;
+  await expect
+    .poll(async () => {
+      await Promise.all(all.map(call));
+      return upstream.requests;
+    }, patience)
+    .toBeGreaterThan(0);
+  expect(upstream.requests).toBe(1);
+  // Nobody has gone on alone for it.
+  expect(all.flatMap(told)).toEqual([]);
+});
+
+whereSupported('garbage in the channel and in the locks changes nothing', async () => {
+  begin();
+  const all = [instance(), instance()] as const;
+  await Promise.all(all.map(call));
+  const now = Date.now();
+  const open = { run: now - 1, epoch: 2, state: 'open', retryAt: now + 60_000, votes: {} };
+  const text = (version: unknown, at: unknown, record: unknown): string =>
+    JSON.stringify([origin, version, at, record]);
+  const garbage: unknown[] = [
+    'garbage',
+    null,
+    undefined,
+    {},
+    [origin, 1, now, open],
+    '[]',
+    'null',
+    `["${origin}"]`,
+    'x'.repeat(100_000),
+    text(1, now, null),
+    text(0, now, open),
+    text(1.5, now, open),
+    text('1', now, open),
+    text(1e15, now, open),
+    text(1, now + 60_000, open),
+    text(1, -1, open),
+    text(1, now, { ...open, run: now + 60_000 }),
+    text(1, now, { ...open, run: 0 }),
+    text(1, now, { ...open, epoch: 1e15 }),
+    text(1, now, { ...open, state: 'ajar' }),
+    text(1, now, { ...open, retryAt: now + 1e9 }),
+    text(1, now, { ...open, retryAt: null }),
+    text(1, now, { ...open, votes: null }),
+    text(1, now, { ...open, votes: { x: 'y' } }),
+    text(1, now, { ...open, votes: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [i, now])) }),
+    text(1, now, { ...open, lease: {} }),
+    text(1, now, { ...open, lease: { holder: 'x', token: 2, until: now + 1e9 } }),
+    text(1, now, { ...open, lease: { holder: 'x', token: '2', until: now } }),
+    JSON.stringify(['https://other.test', 1, now, open]),
+  ];
+  const channel = new BroadcastChannel(name);
+  (channel as { unref?(): void }).unref?.();
+  endings.push(() => channel.close());
+  for (const message of garbage) channel.postMessage(message);
+  for (const message of garbage) {
+    if (typeof message !== 'string') continue;
+    void navigator?.locks?.request(`${name}:knows:${message}`, () => new Promise<void>((end) => endings.push(end)));
+  }
+  const late = instance();
+  await call(late);
+  await fail(all[0]);
+  // What is right comes after what was wrong, and gets there.
+  await untilOpen([...all, late]);
+  const transitions = all[1].events.filter(({ type }) => type === 'transition');
+  expect(transitions.length).toBe(1);
+  expect([...all, late].map(failures)).toEqual([3, 0, 0]);
+  expect([...all, late].flatMap(told)).toEqual([]);
+  // This one is as the fleet writes it: the others above are not refused for want of something else.
+  channel.postMessage(text(9, now, { ...open, run: now + 1, state: 'closed', epoch: 9 }));
+  await expect.poll(() => all.map(({ state }) => state()), patience).toEqual(['closed', 'closed']);
+});
+
+whereSupported('what was opened is closed on close, twice over, and nothing joins any more', async () => {
+  begin();
+  const all = [instance(), instance()] as const;
+  await Promise.all(all.map(call));
+  await fail(all[0]);
+  await untilOpen(all);
+  await Promise.all(fleets.flatMap((fleet) => [fleet.close(), fleet.close()]));
+  await expect.poll(written, patience).toEqual([]);
+  expect(() => fleets[0]?.join({} as never)).toThrow('closed');
+});
+
+whereSupported('a dependency that is forgotten is held no more', async () => {
+  begin();
+  const one = instance();
+  await call(one);
+  await fail(one);
+  await expect.poll(async () => (await written()).length, patience).toBe(1);
+  await one.client.close();
+  await expect.poll(written, patience).toEqual([]);
+});
