@@ -279,7 +279,7 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
   expect([...all, late].map(failures)).toEqual([3, 0, 0]);
   expect([...all, late].flatMap(told)).toEqual([]);
   // This one is as the fleet writes it: the others above are not refused for want of something else.
-  channel.postMessage(text(9, now, { ...open, run: now + 1, state: 'closed', epoch: 9 }));
+  channel.postMessage(text(9, now, { ...open, run: Date.now(), state: 'closed', epoch: 9 }));
   await expect.poll(() => all.map(({ state }) => state()), patience).toEqual(['closed', 'closed']);
 });
 
