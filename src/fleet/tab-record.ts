@@ -13,9 +13,11 @@ export interface TabRecord {
 /** The longest span in a record: a day. */
 export const LONGEST_MS = 86_400_000;
 /** The most instances that vote. */
-export const MOST_VOTES = 100;
+export const MOST_VOTES = 16;
+/** The longest name of a dependency. Safari has no locks with names of more than 1,024 characters: the votes have to fit, too. */
+export const LONGEST_DEPENDENCY = 400;
 
-const MOST_LENGTH = 16_384;
+const MOST_LENGTH = 1_024;
 // Nobody gets there by changes: it would be one a second, for thirty years.
 const MOST_CHANGES = 1_000_000_000;
 // The tabs have one clock; by so much it is corrected while it runs.

@@ -6,6 +6,7 @@ import type { Fleet, FleetEngine, FleetMember, FleetReport, FleetSeat } from './
 import {
   isNewer,
   isOfThePast,
+  LONGEST_DEPENDENCY,
   LONGEST_MS,
   MOST_VOTES,
   parseTabRecord,
@@ -18,7 +19,7 @@ import {
 export interface TabFleetOptions {
   /** What its channel is called, and what its locks begin with: tabs of one name have one opinion. Default `"steadfetch"`. */
   readonly name?: string;
-  /** How many tabs have to find a dependency down before all of them open. Default 1, at most 100. */
+  /** How many tabs have to find a dependency down before all of them open. Default 1, at most 16. */
   readonly quorum?: number;
 }
 
@@ -129,7 +130,7 @@ class TabEngine implements FleetEngine {
     this.#locks = locks;
     this.#openChannel = openChannel;
     this.#clock = clock;
-    this.#id = random().toString(36).slice(2);
+    this.#id = random().toString(36).slice(2, 8);
   }
 
   report(dependency: string, given: FleetReport): Promise<unknown> {
@@ -229,6 +230,7 @@ class TabEngine implements FleetEngine {
   /** What any tab knows, at this moment. */
   async #latest(dependency: string): Promise<TabRecord> {
     if (this.#isHidden || !this.#entries.has(dependency)) throw new Unavailable('hidden');
+    if (startOf(dependency).length > LONGEST_DEPENDENCY) throw new Unavailable('name-too-long');
     this.#open();
     const { held = [] } = await this.#locks.query();
     const now = this.#clock.epochNow();
@@ -347,7 +349,7 @@ class TabEngine implements FleetEngine {
 class Unavailable extends Error {
   override readonly name: string;
 
-  constructor(reason: 'late' | 'blocked' | 'hidden') {
+  constructor(reason: 'late' | 'blocked' | 'hidden' | 'name-too-long') {
     super(`Cannot tell what the tabs know: ${reason}`);
     this.name = reason;
   }

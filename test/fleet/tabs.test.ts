@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 
+import { platformClock } from '../../src/clock.ts';
+import type { FleetState } from '../../src/fleet/fleet.ts';
 import { tabFleet } from '../../src/fleet/tabs.ts';
 import { type Client, createClient, type Fleet, type SteadEvent } from '../../src/index.ts';
 
@@ -95,8 +97,8 @@ const wrong = [
   { options: { name: '' }, message: /^tabFleet\.name must be a string of 1 to 64 characters.*got ""/ },
   { options: { name: '-x' }, message: /^tabFleet\.name must be/ },
   { options: { name: 'x'.repeat(65) }, message: /^tabFleet\.name must be/ },
-  { options: { quorum: 0 }, message: /^tabFleet\.quorum must be an integer of at least 1 and at most 100, got 0/ },
-  { options: { quorum: 101 }, message: /^tabFleet\.quorum must be/ },
+  { options: { quorum: 0 }, message: /^tabFleet\.quorum must be an integer of at least 1 and at most 16, got 0/ },
+  { options: { quorum: 17 }, message: /^tabFleet\.quorum must be/ },
   { options: { quorum: '2' }, message: /^tabFleet\.quorum must be/ },
   { options: { quorums: 2 }, message: /^tabFleet\.quorums is not an option/ },
 ];
@@ -147,6 +149,49 @@ whereSupported('what one finds down, the others leave alone; one of them finds i
   await expect.poll(async () => (await written()).map(({ record }) => record['state'])).toEqual(['closed']);
 });
 
+whereSupported(
+  'a dependency whose name would not fit into that of a lock is alone, and one that just fits is not',
+  async () => {
+    begin();
+    const names = ['x'.repeat(396), 'x'.repeat(397)];
+    const heard = names.map((dependency) => {
+      const fleet = tabFleet({ name: name.padEnd(64, 'x'), quorum: 16 });
+      fleets.push(fleet);
+      const statuses: unknown[] = [];
+      const states: FleetState[] = [];
+      const seat = fleet.join({
+        dependency,
+        clock: platformClock,
+        random: Math.random,
+        leaseMs: 300,
+        patienceMs: 60_000,
+        onState: (state) => states.push(state),
+        onStatus: (status) => statuses.push(status),
+      });
+      seat.opened(60_000);
+      return { statuses, states };
+    });
+    await expect.poll(() => heard[1]?.statuses, patience).toEqual([{ status: 'alone', reason: 'name-too-long' }]);
+    // With every vote that there can be: the last one opens it.
+    const others = Array.from({ length: 15 }, () => {
+      const fleet = tabFleet({ name: name.padEnd(64, 'x'), quorum: 16 });
+      fleets.push(fleet);
+      return fleet.join({
+        dependency: names[0] ?? '',
+        clock: platformClock,
+        random: Math.random,
+        leaseMs: 300,
+        patienceMs: 60_000,
+        onState() {},
+        onStatus() {},
+      });
+    });
+    for (const seat of others) seat.opened(60_000);
+    await expect.poll(() => heard[0]?.states.at(-1)?.state, patience).toBe('open');
+    expect(heard[0]?.statuses).toEqual([]);
+  },
+);
+
 whereSupported('of many who ask for the lease at once, one gets it', async () => {
   begin();
   const all = Array.from({ length: 10 }, () => instance());
@@ -171,6 +216,8 @@ whereSupported('a quorum of two takes two', async () => {
   begin();
   const [first, second, third] = [instance(2), instance(2), instance(2)] as const;
   await Promise.all([first, second, third].map(call));
+  // By now each has its answer to what it asked on joining: the locks tell one after the other.
+  await written();
   await fail(first);
   await expect.poll(async () => (await written()).length, patience).toBe(1);
   expect([first, second, third].map(({ state }) => state())).toEqual(['open', 'closed', 'closed']);
@@ -255,7 +302,7 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
     text(1, now, { ...open, retryAt: null }),
     text(1, now, { ...open, votes: null }),
     text(1, now, { ...open, votes: { x: 'y' } }),
-    text(1, now, { ...open, votes: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [i, now])) }),
+    text(1, now, { ...open, votes: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, now])) }),
     text(1, now, { ...open, lease: {} }),
     text(1, now, { ...open, lease: { holder: 'x', token: 2, until: now + 1e9 } }),
     text(1, now, { ...open, lease: { holder: 'x', token: '2', until: now } }),
@@ -266,7 +313,7 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
   endings.push(() => channel.close());
   for (const message of garbage) channel.postMessage(message);
   for (const message of garbage) {
-    if (typeof message !== 'string') continue;
+    if (typeof message !== 'string' || message.length > 900) continue;
     void navigator?.locks?.request(`${name}:knows:${message}`, () => new Promise<void>((end) => endings.push(end)));
   }
   const late = instance();
