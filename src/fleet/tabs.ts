@@ -257,6 +257,10 @@ class TabEngine implements FleetEngine {
     const held = this.#remember(next);
     // From here on it is so, for whoever looks. The message is for those who don't.
     await held;
+    if (!isNewer(next, this.#known(next.dependency, this.#clock.epochNow()))) {
+      letGo(held);
+      throw new Unavailable('late');
+    }
     this.#keep(next, held);
     this.#channel?.postMessage(textOf(next));
   }
@@ -398,6 +402,7 @@ function told(record: FleetRecord, now: number): FleetState {
   return record.epoch === 1 ? { ...state, run: 0 } : state;
 }
 
+/** In whole milliseconds: a name of a lock has no room for more. */
 function bounded(spanMs: number): number {
-  return Math.min(spanMs, LONGEST_MS);
+  return Math.ceil(Math.min(spanMs, LONGEST_MS));
 }

@@ -168,7 +168,7 @@ whereSupported(
         onState: (state) => states.push(state),
         onStatus: (status) => statuses.push(status),
       });
-      seat.opened(60_000);
+      seat.opened(60_000.123);
       return { statuses, states };
     });
     await expect.poll(() => heard[1]?.statuses, patience).toEqual([{ status: 'alone', reason: 'name-too-long' }]);
@@ -186,7 +186,7 @@ whereSupported(
         onStatus() {},
       });
     });
-    for (const seat of others) seat.opened(60_000);
+    for (const seat of others) seat.opened(60_000.123);
     await expect.poll(() => heard[0]?.states.at(-1)?.state, patience).toBe('open');
     expect(heard[0]?.statuses).toEqual([]);
   },
