@@ -117,7 +117,7 @@ export interface StoreErrorEvent extends EventBase {
 export interface FleetEvent extends EventBase {
   readonly type: 'fleet';
   readonly status: 'joined' | 'alone';
-  /** Why it is alone: `timeout`, `invalid` (what the fleet's engine said made no sense), or the name of its error. */
+  /** Why it is alone: `timeout`, `invalid` (what the fleet's engine said made no sense), `unsupported`, or the name of its error. */
   readonly reason?: string;
 }
 

@@ -28,6 +28,7 @@ test('README and docs have snippets that compile, each by itself, as strictly as
         'steadfetch/redis': [resolve('src/adapters/redis.ts')],
         redis: [resolve('node_modules/redis/dist/index.d.ts')],
         'steadfetch/server-timing': [resolve('src/server-timing.ts')],
+        'steadfetch/tabs': [resolve('src/fleet/tabs.ts')],
         'steadfetch/testing': [resolve('src/testing/index.ts')],
         '@opentelemetry/api': [resolve('node_modules/@opentelemetry/api/dist/index.d.mts')],
         ky: [resolve('node_modules/ky/distribution/index.d.ts')],

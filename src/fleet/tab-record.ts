@@ -61,13 +61,14 @@ export function parseTabRecord(text: unknown, now: number): TabRecord | undefine
 }
 
 function parseRecord(given: unknown, at: number): FleetRecord | undefined {
-  const { run, epoch, state, retryAt, votes, lease } = fieldsOf(given);
+  const { run, epoch, state, retryAt, trips, votes, lease } = fieldsOf(given);
   if (!isInstant(run, at) || run === 0 || !isCount(epoch) || !isInstant(retryAt, at)) return undefined;
   if (state !== 'open' && state !== 'closed') return undefined;
+  if (trips !== 0 && !isCount(trips)) return undefined;
   const parsedVotes = parseVotes(votes, at);
   const parsedLease = parseLease(lease, at);
   if (parsedVotes === undefined || parsedLease === null) return undefined;
-  return { run, epoch, state, retryAt, votes: parsedVotes, lease: parsedLease };
+  return { run, epoch, state, retryAt, trips, votes: parsedVotes, lease: parsedLease };
 }
 
 function parseVotes(given: unknown, at: number): Record<string, number> | undefined {

@@ -12,6 +12,7 @@ const record: TabRecord = {
     epoch: 2,
     state: 'open',
     retryAt: now + 1_000,
+    trips: 1,
     votes: { a: now + 7, b: now },
     lease: { holder: 'a', token: 2, until: now + 300 },
   },

@@ -35,6 +35,7 @@ export async function drawFleet(path: string): Promise<readonly [alone: Outage, 
   writeFileSync(
     path,
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="12">
+  <title>Requests per second to an upstream that is down for a minute, of 10,000 instances, with a fleet and without</title>
   <style>.back { fill: #fff } .down { fill: #d1382c22 } .grid { stroke: #d5dbe1 } text { fill: #3a4552 } polyline { fill: none; stroke-width: 2 }
     .alone { stroke: #d1382c } .together { stroke: #2f6fde } text.alone { fill: #a8261c; stroke: none } text.together { fill: #1f54b5; stroke: none }</style>
   <rect class="back" width="${WIDTH}" height="${HEIGHT}"/>
