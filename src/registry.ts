@@ -13,6 +13,7 @@ export class Registry {
   readonly #telemetry: Telemetry;
   /** Restored on first use: where a Worker creates its client, at module scope, the clocks stand at 0. */
   #saved: ClientSnapshot | undefined;
+  #hasLeft = false;
 
   constructor(settings: ClientSettings, telemetry: Telemetry) {
     this.#settings = settings;
@@ -33,7 +34,8 @@ export class Registry {
     }
     const hasRoom = this.#entries.size < this.#settings.maxDependencies || this.#evictOne();
     // One that is not remembered is nobody's to tell of.
-    const created = new Dependency(key, hasRoom ? this.#settings : withoutFleet(this.#settings), this.#telemetry);
+    const joins = hasRoom && !this.#hasLeft;
+    const created = new Dependency(key, joins ? this.#settings : withoutFleet(this.#settings), this.#telemetry);
     if (hasRoom) this.#entries.set(key, created);
     return created;
   }
@@ -66,8 +68,9 @@ export class Registry {
     return spared !== undefined && this.#entries.delete(spared.key);
   }
 
-  /** Takes all of them out of the fleet. */
+  /** Takes all of them out of the fleet, and whoever comes later does not join. */
   leaveFleet(): void {
+    this.#hasLeft = true;
     for (const { breaker } of this.#entries.values()) breaker?.leave();
   }
 

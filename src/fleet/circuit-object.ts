@@ -1,5 +1,5 @@
 import { platformClock } from '../clock.ts';
-import { emptyRecord, type FleetRecord, leased, reported, stateOf } from '../model/fleet.ts';
+import { EMPTY_RECORD, type FleetRecord, leased, reported, stateOf } from '../model/fleet.ts';
 import { type DurableQuestion, LONGEST_MS, MOST_QUESTION_BYTES, parseQuestion } from './durable-question.ts';
 
 /** What of the state of a Durable Object is used. */
@@ -41,7 +41,7 @@ export class CircuitObject {
     if (question === undefined) return refusal(400, 'The question makes no sense');
     await this.#load();
     const { record, answer } = answered(this.#record, question, platformClock.epochNow());
-    if (record !== this.#record) await this.#keep(record);
+    if (record !== (this.#record ?? EMPTY_RECORD)) await this.#keep(record);
     return Response.json(answer);
   }
 
@@ -70,7 +70,7 @@ function answered(
   question: DurableQuestion,
   now: number,
 ): { readonly record: FleetRecord; readonly answer: unknown } {
-  const before = known ?? emptyRecord(now);
+  const before = known ?? EMPTY_RECORD;
   if (question.ask === 'lease') return leased(before, question.by, question.leaseMs, now);
   const record =
     question.ask === 'read' ? before : reported(before, question.by, question.report, question.quorum, now);

@@ -34,8 +34,8 @@ export function parseQuestion(text: string): DurableQuestion | undefined {
 function parseReport(report: unknown): FleetReport | undefined {
   const { kind, retryAfterMs, token } = Object(report) as Record<string, unknown>;
   if (kind === 'down') return isSpan(retryAfterMs) ? { kind, retryAfterMs } : undefined;
+  if (kind === 'recovered') return token === 0 || isCount(token) ? { kind, token: token as number } : undefined;
   if (!isCount(token)) return undefined;
-  if (kind === 'recovered') return { kind, token };
   return kind === 'failed' && isSpan(retryAfterMs) ? { kind, retryAfterMs, token } : undefined;
 }
 

@@ -36,7 +36,7 @@ export interface FleetSeat {
   /** A call has been admitted to a closed circuit, or refused by an open one. Only there if the fleet has to be told. */
   onCall?(): void;
   /** The circuit has opened: by failures while closed, or by a probe. */
-  opened(retryAfterMs: number): void;
+  opened(retryAfterMs: number, byProbe: boolean): void;
   /** It has closed: its probes have succeeded. */
   closed(): void;
   leave(): void;

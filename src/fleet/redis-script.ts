@@ -2,66 +2,74 @@
  * The rules of model/fleet.ts, to run where the record is, in one go. One hash per dependency; times are the server's.
  *
  * KEYS[1]: the record. ARGV: what is asked (`read`, `lease`, or a report: `down`, `failed`, `recovered`), by whom, the quorum, a
- * span in ms (of the lease, or until a probe), a token, the channel, and for how long a record is kept that nobody asks for.
+ * span in ms (of the lease, or until a probe), a token, the channel, and for how long a record is kept that nobody changes.
  */
 export const FLEET_SCRIPT = `
-local asked, by, quorum, span, token, channel, kept = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
+local asked, by, quorum, span, token, channel, kept = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local record, votes = {}, {}
 local flat = redis.call('HGETALL', KEYS[1])
 for i = 1, #flat, 2 do
   local voter = string.match(flat[i], '^v:(.*)$')
-  if voter then votes[voter] = tonumber(flat[i + 1]) else record[flat[i]] = flat[i + 1] end
+  if voter then votes[voter] = tonumber(flat[i + 1]) or 0 else record[flat[i]] = flat[i + 1] end
 end
-local run = tonumber(record.run) or now
-local epoch = tonumber(record.epoch) or 1
+local function number(name, default) return tonumber(record[name]) or default end
+local run, epoch = number('run', 0), number('epoch', 1)
 local state = record.state == 'open' and 'open' or 'closed'
-local retryAt = tonumber(record.retryAt) or 0
-local trips = tonumber(record.trips) or 0
-local holder, leaseToken, leaseUntil = record.holder, record.token, tonumber(record.until_) or 0
-local changed, granted, wait = record.run == nil, nil, 0
-local told = false
+local retryAt, trips = number('retryAt', 0), number('trips', 0)
+local leases, before = number('leases', 0), number('before', 0)
+local holder, held, till = record.holder, number('token', 0), number('till', 0)
+local isHeld = holder ~= nil and till > now
+local changed, told, granted, wait = false, false, nil, 0
 
 local function become(next, at, failed)
-  epoch, state, retryAt, trips, votes = epoch + 1, next, at, failed, {}
-  holder, leaseToken, leaseUntil = nil, nil, 0
-  changed, told = true, true
+  epoch, state, retryAt, trips, votes, before = epoch + 1, next, at, failed, {}, leases
+  holder, told = nil, true
+end
+
+local function vote(failed)
+  local count, live = 1, { [by] = now + span }
+  for voter, ends in pairs(votes) do
+    if ends > now and voter ~= by then live[voter] = ends; count = count + 1 end
+  end
+  votes, holder, changed = live, nil, true
+  if count >= quorum then become('open', now + span, failed) end
 end
 
 if asked == 'down' then
-  if state == 'closed' then
-    local count, live = 1, { [by] = now + span }
-    for voter, till in pairs(votes) do
-      if till > now and voter ~= by then live[voter] = till; count = count + 1 end
-    end
-    votes, changed = live, true
-    if count >= quorum then become('open', now + span, 0) end
-  end
+  if state == 'closed' or (now >= retryAt and not isHeld) then vote(0) end
 elseif asked == 'failed' then
-  if leaseToken == token then become('open', now + span, trips + 1) end
+  if state == 'open' and holder ~= nil and held == token then vote(trips + 1) end
 elseif asked == 'recovered' then
-  if leaseToken == token then become('closed', 0, 0) end
+  local late = token <= before
+  if token == 0 then late = now < retryAt or isHeld end
+  if state == 'open' and not late and token <= leases then become('closed', 0, 0); changed = true end
 elseif asked == 'lease' and state == 'open' then
-  local held = holder ~= nil and leaseUntil > now
+  local passed = votes[by] or 0
   if now < retryAt then wait = retryAt - now
-  elseif held and holder ~= by then wait = leaseUntil - now
+  elseif isHeld and holder ~= by then wait = till - now
+  elseif passed > now then wait = passed - now
   else
-    if not held then epoch = epoch + 1; leaseToken = string.format('%.0f', epoch) end
-    holder, leaseUntil, granted, changed = by, now + span, tonumber(leaseToken), true
+    if not isHeld then leases = leases + 1; held = leases end
+    holder, till, granted, changed = by, now + span, held, true
   end
 end
 
 if changed then
-  local fields = { 'run', string.format('%.0f', run), 'epoch', string.format('%.0f', epoch), 'state', state, 'retryAt', string.format('%.0f', retryAt), 'trips', string.format('%.0f', trips) }
-  if holder then for _, each in ipairs({ 'holder', holder, 'token', leaseToken, 'until_', string.format('%.0f', leaseUntil) }) do table.insert(fields, each) end end
-  for voter, till in pairs(votes) do table.insert(fields, 'v:' .. voter); table.insert(fields, string.format('%.0f', till)) end
+  if run == 0 then run = now end
+  local fields = {}
+  local function put(name, value) table.insert(fields, name); table.insert(fields, type(value) == 'number' and string.format('%.0f', value) or value) end
+  put('run', run); put('epoch', epoch); put('state', state); put('retryAt', retryAt); put('trips', trips); put('leases', leases); put('before', before)
+  if holder then put('holder', holder); put('token', held); put('till', till) end
+  for voter, ends in pairs(votes) do put('v:' .. voter, ends) end
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], unpack(fields))
+  redis.call('PEXPIRE', KEYS[1], kept)
 end
-redis.call('PEXPIRE', KEYS[1], kept)
 local retryAfter = state == 'open' and math.max(0, retryAt - now) or 0
 local said = string.format('{"run":%.0f,"epoch":%.0f,"state":"%s","retryAfterMs":%.0f,"trips":%.0f}', run, epoch, state, retryAfter, trips)
-if told then redis.call('PUBLISH', channel, said) end
+-- Who may not publish may still remember: the others hear of it when they ask.
+if told then redis.pcall('PUBLISH', channel, said) end
 return string.format('{"state":%s,"waitMs":%.0f,"token":%s}', said, wait, granted and string.format('%.0f', granted) or 'null')
 `;

@@ -14,7 +14,7 @@ export interface RedisClient {
 
 export interface RedisSubscriber {
   connect(): Promise<unknown>;
-  on(event: 'error' | 'ready', listener: (error?: unknown) => void): unknown;
+  on(event: 'error' | 'ready' | 'end', listener: (error?: unknown) => void): unknown;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
   destroy(): void;
@@ -64,13 +64,20 @@ interface Subscription {
   readonly onBack: () => void;
 }
 
+interface Connection {
+  readonly subscriber: RedisSubscriber;
+  readonly ready: Promise<RedisSubscriber>;
+}
+
 class RedisEngine implements FleetEngine {
   readonly #client: RedisClient;
   readonly #prefix: string;
   readonly #quorum: number;
   readonly #id: string;
   readonly #subscriptions = new Map<string, Set<Subscription>>();
-  #subscriber: Promise<RedisSubscriber> | undefined;
+  /** Channels that are subscribed to. */
+  readonly #heard = new Set<string>();
+  #connection: Connection | undefined;
   #isClosed = false;
 
   constructor(client: RedisClient, prefix: string, quorum: number, random: () => number = Math.random) {
@@ -82,44 +89,45 @@ class RedisEngine implements FleetEngine {
 
   async report(dependency: string, report: FleetReport): Promise<unknown> {
     const retryAfterMs = report.kind === 'recovered' ? 0 : report.retryAfterMs;
-    const token = report.kind === 'down' ? '' : String(report.token);
+    const token = report.kind === 'down' ? '0' : String(report.token);
     return stateIn(await this.#ask(dependency, report.kind, retryAfterMs, token));
   }
 
   lease(dependency: string, leaseMs: number): Promise<unknown> {
-    return this.#ask(dependency, 'lease', leaseMs, '');
+    return this.#ask(dependency, 'lease', leaseMs, '0');
   }
 
   async read(dependency: string): Promise<unknown> {
-    return stateIn(await this.#ask(dependency, 'read', 0, ''));
+    // One that waits for its connection would do it later, when nobody wants it any more.
+    if (this.#client.isReady === false) throw new NotConnected();
+    await this.#listen(this.#channel(dependency));
+    return stateIn(await this.#ask(dependency, 'read', 0, '0'));
   }
 
   subscribe(
     dependency: string,
     onMessage: Subscription['onMessage'],
     onLost: Subscription['onLost'],
-    onBack: () => void,
+    onBack: Subscription['onBack'],
   ): () => void {
     const own: Subscription = { onMessage, onLost, onBack };
     const channel = this.#channel(dependency);
     const all = this.#subscriptions.get(channel) ?? new Set();
     this.#subscriptions.set(channel, all.add(own));
-    if (all.size === 1) {
-      this.#listen(channel).catch((error: unknown) => onLost(nameOf(error)));
-    }
     return () => {
       all.delete(own);
       if (all.size > 0 || this.#subscriptions.get(channel) !== all) return;
       this.#subscriptions.delete(channel);
-      this.#subscriber?.then((subscriber) => subscriber.unsubscribe(channel)).catch(() => {});
+      this.#heard.delete(channel);
+      this.#connection?.ready.then((subscriber) => subscriber.unsubscribe(channel)).catch(() => {});
     };
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#subscriptions.clear();
-    const subscriber = await this.#subscriber?.catch(() => undefined);
-    subscriber?.destroy();
+    // Also one that still looks for its server.
+    this.#connection?.subscriber.destroy();
   }
 
   async #ask(dependency: string, asked: string, spanMs: number, token: string): Promise<unknown> {
@@ -133,20 +141,50 @@ class RedisEngine implements FleetEngine {
     return JSON.parse(String(answer));
   }
 
+  /** Whoever hears nothing has not joined: asked again with each read, until it is so. */
   async #listen(channel: string): Promise<void> {
-    this.#subscriber ??= this.#connect();
-    const subscriber = await this.#subscriber;
-    await subscriber.subscribe(channel, (text) => this.#deliver(channel, text));
+    if (this.#heard.has(channel) || !this.#subscriptions.has(channel)) return;
+    this.#connection ??= this.#connect();
+    const connection = this.#connection;
+    try {
+      const subscriber = await connection.ready;
+      await subscriber.subscribe(channel, (text) => this.#deliver(channel, text));
+      this.#heard.add(channel);
+    } catch (error) {
+      if (this.#connection === connection && !this.#heard.size) this.#forget(connection);
+      throw error;
+    }
   }
 
   /** One connection for all channels. The client connects again by itself, and subscribes anew. */
-  async #connect(): Promise<RedisSubscriber> {
+  #connect(): Connection {
     const subscriber = this.#client.duplicate();
+    const connection: Connection = {
+      subscriber,
+      ready: (async () => {
+        await subscriber.connect();
+        if (this.#isClosed) subscriber.destroy();
+        return subscriber;
+      })(),
+    };
+    connection.ready.catch(() => {});
     subscriber.on('error', (error) => this.#tellAll(({ onLost }) => onLost(nameOf(error))));
     subscriber.on('ready', () => this.#tellAll(({ onBack }) => onBack()));
-    await subscriber.connect();
-    if (this.#isClosed) subscriber.destroy();
-    return subscriber;
+    // It has given up.
+    subscriber.on('end', () => this.#forget(connection));
+    return connection;
+  }
+
+  #forget(connection: Connection): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#heard.clear();
+    try {
+      connection.subscriber.destroy();
+    } catch {
+      // It is gone already.
+    }
+    if (!this.#isClosed) this.#tellAll(({ onLost }) => onLost('NotConnected'));
   }
 
   #deliver(channel: string, text: string): void {

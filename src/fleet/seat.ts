@@ -23,6 +23,8 @@ export class Seat implements FleetSeat {
   readonly #unsubscribe: () => void;
   /** The last that was believed. */
   #known: FleetState | undefined;
+  /** What was known when the circuit opened. */
+  #basis: FleetState | undefined;
   #token: number | undefined;
   /** On this instance's clock: until when the lease holds, and until when it is known not to be had. */
   #leaseUntil = 0;
@@ -31,8 +33,12 @@ export class Seat implements FleetSeat {
   #askedAt: number | undefined;
   /** Since when a probe is due that others are said to have. */
   #dueAt: number | undefined;
-  /** Whether the circuit has opened by itself, and the engine may not know. */
+  /** What the circuit has found out by itself, and the engine may not know; and until when it matters. */
   #untold: FleetReport | undefined;
+  #untoldUntil = Infinity;
+  /** Whether a fleet that did not know has been told once more. */
+  #hasRepeated = false;
+  #patienceMs = Infinity;
   #isAlone = false;
   #failures = 0;
   #isOver = false;
@@ -48,6 +54,7 @@ export class Seat implements FleetSeat {
   constructor(engine: FleetEngine, member: FleetMember) {
     this.#engine = engine;
     this.#member = member;
+    this.#beginAnew();
     this.#unsubscribe = engine.subscribe(
       member.dependency,
       (message) => this.#hear(message),
@@ -62,10 +69,11 @@ export class Seat implements FleetSeat {
   probeWaitMs(): number {
     const now = this.#member.clock.now();
     this.#catchUp(now);
-    if (this.#isAlone || this.#isOver || now < this.#leaseUntil) return 0;
+    // A lease that was not used in time still counts, until something is found out: or where calls are rare, all would run out.
+    if (this.#isAlone || this.#isOver || this.#token !== undefined || now < this.#leaseUntil) return 0;
     this.#dueAt ??= now;
     // Whoever says for so long that somebody else is at it can't be right.
-    if (now - this.#dueAt >= this.#member.patienceMs) {
+    if (now - this.#dueAt >= this.#patienceMs) {
       this.#dueAt = now;
       return 0;
     }
@@ -84,17 +92,23 @@ export class Seat implements FleetSeat {
     if (now - this.#lastAskedAt >= pollMs) this.#read();
   }
 
-  opened(retryAfterMs: number): void {
-    this.#dueAt = undefined;
+  /** Whether the next probe is this circuit's. */
+  get holds(): boolean {
+    return this.#member.clock.now() < this.#leaseUntil;
+  }
+
+  opened(retryAfterMs: number, byProbe: boolean): void {
     const token = this.#takeToken();
-    this.#tell(token === undefined ? { kind: 'down', retryAfterMs } : { kind: 'failed', retryAfterMs, token });
+    this.#beginAnew();
+    this.#basis = this.#known;
+    const failed = byProbe && token !== undefined;
+    this.#tell(failed ? { kind: 'failed', retryAfterMs, token } : { kind: 'down', retryAfterMs });
   }
 
   closed(): void {
-    this.#dueAt = undefined;
-    const token = this.#takeToken();
-    this.#untold = undefined;
-    if (token !== undefined) this.#tell({ kind: 'recovered', token });
+    const token = this.#takeToken() ?? 0;
+    this.#beginAnew();
+    this.#tell({ kind: 'recovered', token });
   }
 
   leave(): void {
@@ -110,8 +124,20 @@ export class Seat implements FleetSeat {
     return token;
   }
 
+  /** Something has been found out: what was before it is over. */
+  #beginAnew(): void {
+    const { patienceMs, leaseMs, random } = this.#member;
+    this.#dueAt = undefined;
+    this.#deniedUntil = 0;
+    this.#hasRepeated = false;
+    // Longer than a few who die with it, and not the same for all.
+    this.#patienceMs = Math.max(patienceMs, 3 * leaseMs) * (1 + 0.5 * random());
+  }
+
   #tell(report: FleetReport): void {
-    this.#untold = report.kind === 'down' ? report : undefined;
+    // What was found out by a lease is nobody's any more when the lease is.
+    this.#untold = report.kind === 'failed' ? undefined : report;
+    this.#untoldUntil = report.kind === 'down' ? this.#member.clock.now() + report.retryAfterMs : Infinity;
     if (this.#isAlone || this.#isOver) return;
     this.#request(
       () => this.#engine.report(this.#member.dependency, report),
@@ -141,11 +167,36 @@ export class Seat implements FleetSeat {
         } else if (lease.state.state === 'open') {
           const later = this.#member.clock.now();
           this.#deniedUntil = later + Math.min(Math.max(1, lease.waitMs), longestMs) * (1 + 0.1 * random());
-        } else {
-          // The fleet is of another mind: too few have found the dependency down. This one looks for itself.
-          this.#leaseUntil = now + leaseMs;
-        }
+        } else this.#differ(lease.state, now);
         return this.#believe(lease.state);
+      },
+    );
+  }
+
+  /** A probe is due here, and the fleet says that all is well. */
+  #differ(state: FleetState, now: number): void {
+    const { leaseMs } = this.#member;
+    const basis = this.#basis;
+    const isForgotten = state.run === 0;
+    const isLater = basis !== undefined && !isForgotten && (state.run !== basis.run || state.epoch > basis.epoch);
+    // Others have found it back, while a probe of this one was under way.
+    if (isLater) this.#member.onState(state);
+    // It has lost its memory: then it is told, and one of those who know looks, and not all of them.
+    else if (isForgotten && !this.#hasRepeated) this.#repeat();
+    // Too few have found the dependency down. This one looks for itself.
+    else this.#leaseUntil = now + leaseMs;
+  }
+
+  #repeat(): void {
+    const { clock, dependency, leaseMs } = this.#member;
+    this.#hasRepeated = true;
+    this.#request(
+      () => this.#engine.report(dependency, { kind: 'down', retryAfterMs: 0 }),
+      (answer) => {
+        const state = parseState(answer);
+        // It is of another mind.
+        if (state?.state === 'closed') this.#leaseUntil = clock.now() + leaseMs;
+        return this.#believe(state);
       },
     );
   }
@@ -226,10 +277,11 @@ export class Seat implements FleetSeat {
     if (known?.run === state.run && state.epoch <= known.epoch) return true;
     // Closed, of a memory that is new to this instance, or has not heard it yet, does not say that somebody found it back.
     if (state.state === 'closed' && (known?.run !== state.run || this.#untold !== undefined)) return true;
-    // Whoever holds the lease knows better than what was said before.
-    if (this.#token !== undefined && state.epoch <= this.#token) return true;
-    // Somebody has looked: there is nothing to be impatient about.
+    // Somebody has found something out: a lease of before is worth nothing, and there is nothing to be impatient about.
+    this.#takeToken();
     this.#dueAt = undefined;
+    this.#deniedUntil = 0;
+    if (state.state === 'open') this.#basis = state;
     this.#member.onState(state);
     return true;
   }
@@ -239,7 +291,12 @@ export class Seat implements FleetSeat {
     if (!this.#isAlone) return;
     this.#isAlone = false;
     this.#member.onStatus({ status: 'joined' });
-    if (this.#untold !== undefined) this.#tell(this.#untold);
+    const untold = this.#untold;
+    const leftMs = this.#untoldUntil - this.#member.clock.now();
+    this.#untold = undefined;
+    // What was found out so long ago that it would be looked at again by now is no news.
+    if (untold !== undefined && leftMs > 0)
+      this.#tell(untold.kind === 'down' ? { ...untold, retryAfterMs: leftMs } : untold);
   }
 
   #lose(reason: string): void {

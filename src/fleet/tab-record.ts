@@ -61,14 +61,14 @@ export function parseTabRecord(text: unknown, now: number): TabRecord | undefine
 }
 
 function parseRecord(given: unknown, at: number): FleetRecord | undefined {
-  const { run, epoch, state, retryAt, trips, votes, lease } = fieldsOf(given);
+  const { run, epoch, state, retryAt, trips, votes, lease, leases, leasesBefore } = fieldsOf(given);
   if (!isInstant(run, at) || run === 0 || !isCount(epoch) || !isInstant(retryAt, at)) return undefined;
   if (state !== 'open' && state !== 'closed') return undefined;
-  if (trips !== 0 && !isCount(trips)) return undefined;
+  if (!isCountOrNone(trips) || !isCountOrNone(leases) || !isCountOrNone(leasesBefore)) return undefined;
   const parsedVotes = parseVotes(votes, at);
   const parsedLease = parseLease(lease, at);
   if (parsedVotes === undefined || parsedLease === null) return undefined;
-  return { run, epoch, state, retryAt, trips, votes: parsedVotes, lease: parsedLease };
+  return { run, epoch, state, retryAt, trips, votes: parsedVotes, lease: parsedLease, leases, leasesBefore };
 }
 
 function parseVotes(given: unknown, at: number): Record<string, number> | undefined {
@@ -89,6 +89,10 @@ function fieldsOf(given: unknown): Partial<Record<string, unknown>> & {
   readonly [Name in keyof FleetRecord | keyof FleetLease]?: unknown;
 } {
   return Object(given);
+}
+
+function isCountOrNone(value: unknown): value is number {
+  return value === 0 || isCount(value);
 }
 
 function isCount(value: unknown): value is number {

@@ -1,6 +1,6 @@
 import { COUNT, checkKeys, checkNumber, show } from '../checks.ts';
 import { type Cancel, type Clock, platformClock } from '../clock.ts';
-import { emptyRecord, type FleetRecord, type FleetState, leased, reported, stateOf } from '../model/fleet.ts';
+import { EMPTY_RECORD, type FleetRecord, type FleetState, leased, reported, stateOf } from '../model/fleet.ts';
 import { EngineFleet } from './engine-fleet.ts';
 import type { Fleet, FleetEngine, FleetMember, FleetReport, FleetSeat } from './fleet.ts';
 import {
@@ -136,9 +136,8 @@ class TabEngine implements FleetEngine {
   report(dependency: string, given: FleetReport): Promise<unknown> {
     const report = 'retryAfterMs' in given ? { ...given, retryAfterMs: bounded(given.retryAfterMs) } : given;
     return this.#change(dependency, (record, now) => {
-      const begun = record.run === 0 ? { ...record, run: now } : record;
-      const next = reported(begun, this.#id, report, this.#quorum, now);
-      return next === begun ? { record, answer: told(record, now) } : { record: next, answer: told(next, now) };
+      const next = reported(record, this.#id, report, this.#quorum, now);
+      return { record: next, answer: told(next, now) };
     });
   }
 
@@ -250,7 +249,7 @@ class TabEngine implements FleetEngine {
     // Of a run that every other is newer than: what nobody knows, whoever does know is right about.
     return known !== undefined && isOfThePast(known, now)
       ? known
-      : { dependency, version: 0, at: 0, record: emptyRecord(0) };
+      : { dependency, version: 0, at: 0, record: EMPTY_RECORD };
   }
 
   async #publish(next: TabRecord): Promise<void> {
@@ -361,10 +360,7 @@ class Unavailable extends Error {
 
 /** In place of a fleet, where there can be none: nothing is tried again, and no timer runs. */
 class Unsupported implements Fleet {
-  #isClosed = false;
-
   join(member: FleetMember): FleetSeat {
-    if (this.#isClosed) throw new TypeError('Cannot join the fleet: it is closed');
     let isOver = false;
     void Promise.resolve().then(() => {
       if (!isOver) member.onStatus({ status: 'alone', reason: 'unsupported' });
@@ -375,9 +371,7 @@ class Unsupported implements Fleet {
     return { probeWaitMs: () => 0, opened() {}, closed() {}, leave };
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-  }
+  async close(): Promise<void> {}
 }
 
 function newEntry(): Entry {

@@ -125,6 +125,9 @@ export interface Advice {
   readonly trips: number;
 }
 
+// By then the wait has been the longest for long.
+const MOST_TRIPS = 64;
+
 /**
  * The circuit after what others have found out. What is held open by hand stays so, a probe under way is not disturbed, and
  * nobody can close a dependency off for longer than it could itself.
@@ -136,10 +139,11 @@ export function advised(circuit: Circuit, advice: Advice, now: number, limits: C
   if (advice.state === 'closed') return circuit.state === 'closed' ? circuit : closedCircuit(generation, now, limits);
   const longestMs = limits.maxResetTimeoutMs * (1 + limits.resetJitter);
   const retryAt = now + Math.min(advice.retryAfterMs, longestMs);
-  if (circuit.state === 'closed') return { state: 'open', generation, retryAt, trips: advice.trips };
+  const trips = Math.min(Math.floor(advice.trips), MOST_TRIPS);
+  if (circuit.state === 'closed') return { state: 'open', generation, retryAt, trips };
   // It is due already: whoever finds out is being looked for.
   if (advice.retryAfterMs === 0) return circuit;
-  return { state: 'open', generation, retryAt, trips: advice.trips };
+  return { state: 'open', generation, retryAt, trips };
 }
 
 /** Records how an admitted call ended. A ticket from an earlier generation changes nothing. */

@@ -178,7 +178,7 @@ export class CircuitBreaker extends Layer {
     const seat = this.#seat;
     const after = this.#circuit;
     if (seat === undefined || after.state === before.state) return;
-    if (after.state === 'open') seat.opened(refusalMs(after, now, this.#limits));
+    if (after.state === 'open') seat.opened(refusalMs(after, now, this.#limits), before.state === 'half-open');
     else if (after.state === 'closed') seat.closed();
   }
 

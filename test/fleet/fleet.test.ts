@@ -15,27 +15,40 @@ interface Instance {
   readonly state: () => string | undefined;
 }
 
+interface BenchOptions extends ClientOptions {
+  readonly quorum?: number;
+  readonly skewMs?: number;
+  readonly successThreshold?: number;
+  readonly latencyMs?: number;
+}
+
 /** Some instances of a service, one upstream, and what the fleet remembers. */
 function fleetBench(
   count: number,
-  { quorum = 1, skewMs = 0, ...options }: ClientOptions & { quorum?: number; skewMs?: number } = {},
+  { quorum = 1, skewMs = 0, successThreshold = 1, latencyMs = 0, ...options }: BenchOptions = {},
 ) {
   const clock = new FakeClock();
   const memory = new EngineMemory(clock, { quorum, skewMs });
-  const upstream = { status: 200, hangs: false, requests: 0 };
+  const upstream: { status: number; hangs: boolean; requests: number; brokenFor?: Instance | undefined } = {
+    status: 200,
+    hangs: false,
+    requests: 0,
+  };
   const make = (): Instance => {
     let requests = 0;
     const events: SteadEvent[] = [];
-    const client = createClient({
+    const client: Client = createClient({
       clock,
       random: () => 0,
       retry: false,
-      breaker: { failureThreshold: 3, successThreshold: 1, fleet: new EngineFleet(memoryEngine(memory)) },
+      breaker: { failureThreshold: 3, successThreshold, fleet: new EngineFleet(memoryEngine(memory)) },
       async fetch(_input, init) {
         requests += 1;
         upstream.requests += 1;
         if (upstream.hangs)
           await new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
+        if (latencyMs > 0) await new Promise<void>((resolve) => clock.schedule(latencyMs, resolve));
+        if (upstream.brokenFor !== undefined && upstream.brokenFor.client === client) throw new TypeError('broken');
         return new Response(null, { status: upstream.status });
       },
       ...options,
@@ -51,7 +64,7 @@ function fleetBench(
   const instances = Array.from({ length: count }, make);
   const callAll = async (): Promise<void> => {
     const calls = instances.map(({ client }) => client.fetch(url).catch(() => {}));
-    await clock.advance(0);
+    await clock.advance(latencyMs);
     await Promise.all(calls);
   };
   const states = (): (string | undefined)[] => instances.map(({ state }) => state());
@@ -212,7 +225,7 @@ test('an engine that lost its memory is believed again, and one that jumps ahead
   await clock.advance(0);
   upstream.status = 200;
   await clock.advance(30_000);
-  for (let round = 1; round <= 3; round += 1) {
+  for (let round = 1; round <= 5; round += 1) {
     await callAll();
     await clock.advance(0);
   }
@@ -298,6 +311,204 @@ test('a circuit that others keep from probing for ever looks for itself', async 
     waitedMs += 1_000;
   }
   expect(waitedMs).toBeLessThan(125_000);
+});
+
+/** Calls of each instance in turn, so many ms apart for each; until they are closed, or time is up. Answers how long it took. */
+async function untilAllClosed(bench: ReturnType<typeof fleetBench>, everyMs: number, mostMs: number): Promise<number> {
+  const { clock, instances, states } = bench;
+  const stepMs = everyMs / instances.length;
+  for (let tookMs = 0; ; ) {
+    for (const { client } of instances) {
+      client.fetch(url).catch(() => {});
+      await clock.advance(stepMs);
+      tookMs += stepMs;
+    }
+    if (states().every((state) => state === 'closed') || tookMs > mostMs) return tookMs;
+  }
+}
+
+const quiet = [
+  { count: 30, everyMs: 12_000, successThreshold: 1 },
+  { count: 30, everyMs: 15_000, successThreshold: 2 },
+  { count: 30, everyMs: 60_000, successThreshold: 1 },
+  { count: 200, everyMs: 60_000, successThreshold: 2 },
+  { count: 1, everyMs: 15_000, successThreshold: 2 },
+];
+
+test.for(quiet)(
+  '$count instances that are called every $everyMs ms find it back: a lease that is not used in time is not lost',
+  async ({ count, everyMs, successThreshold }) => {
+    const bench = fleetBench(count, { successThreshold });
+    const { clock, upstream, instances, callAll } = bench;
+    await callAll();
+    upstream.status = 501;
+    for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+    await clock.advance(1_000);
+    upstream.status = 200;
+    upstream.requests = 0;
+    expect(await untilAllClosed(bench, everyMs, 600_000)).toBeLessThanOrEqual(10_000 + 4 * everyMs);
+    // Those who found out; whoever called a circuit that had closed is none of them.
+    const probed = instances.filter(({ events }) =>
+      events.some((event) => event.type === 'transition' && event.to === 'half-open'),
+    );
+    expect(probed.length).toBeGreaterThan(0);
+  },
+);
+
+test('probes that take longer than the lease close the circuit for all, and open nothing', async () => {
+  const bench = fleetBench(20, { successThreshold: 2, latencyMs: 6_000 });
+  const { clock, upstream, instances, callAll } = bench;
+  await callAll();
+  upstream.status = 501;
+  const first = instances[0]?.client;
+  const failing = [1, 2, 3].map(() => first?.fetch(url));
+  await clock.advance(6_000);
+  await Promise.all(failing);
+  upstream.status = 200;
+  expect(await untilAllClosed(bench, 5_000, 600_000)).toBeLessThanOrEqual(60_000);
+  const reopened = instances.flatMap(({ events }) =>
+    events.filter((event) => event.type === 'transition' && event.to === 'open'),
+  );
+  expect(reopened).toHaveLength(20);
+});
+
+test('with a quorum, one instance whose own network stays broken does not keep the others down', async () => {
+  const bench = fleetBench(5, { quorum: 3 });
+  const { clock, upstream, instances, callAll, states } = bench;
+  await callAll();
+  upstream.status = 501;
+  for (const { client } of instances.slice(0, 3)) for (let call = 1; call <= 3; call += 1) await client.fetch(url);
+  await clock.advance(0);
+  expect(states()).toEqual(all(5, 'open'));
+  upstream.status = 200;
+  upstream.brokenFor = instances[0];
+  for (let round = 0; round < 600; round += 1) {
+    // It asks first, and most often.
+    for (let call = 0; call < 3; call += 1) await instances[0]?.client.fetch(url).catch(() => {});
+    await callAll();
+    await clock.advance(200);
+  }
+  expect(states().slice(1)).toEqual(all(4, 'closed'));
+});
+
+test('an instance tells what it finds down, also when it had a lease that it never used', async () => {
+  const { clock, upstream, instances, callAll, states } = fleetBench(3);
+  await callAll();
+  upstream.status = 501;
+  const [first, second] = instances;
+  for (let call = 1; call <= 3; call += 1) await first?.client.fetch(url);
+  await clock.advance(10_000);
+  await first?.client.fetch(url).catch(() => {});
+  await clock.advance(11_000);
+  upstream.status = 200;
+  for (let call = 1; call <= 2; call += 1) await second?.client.fetch(url).catch(() => {});
+  await clock.advance(0);
+  expect(states()).toEqual(all(3, 'closed'));
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await first?.client.fetch(url);
+  await clock.advance(0);
+  expect(states()).toEqual(all(3, 'open'));
+});
+
+test('what was found back while the engine was gone is told, and the next outage spreads again', async () => {
+  const { clock, memory, upstream, instances, callAll, states } = fleetBench(4);
+  await callAll();
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+  await clock.advance(5_000);
+  memory.faults.isDown = true;
+  upstream.status = 200;
+  await clock.advance(10_000);
+  for (let round = 1; round <= 3; round += 1) {
+    await callAll();
+    await clock.advance(1_000);
+  }
+  expect(states()).toEqual(all(4, 'closed'));
+  memory.faults.isDown = false;
+  await clock.advance(60_000);
+  expect(memory.record(origin).state).toBe('closed');
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+  await clock.advance(0);
+  expect(states()).toEqual(all(4, 'open'));
+});
+
+test('what was found out alone so long ago that it would be looked at again by now takes nobody down', async () => {
+  const { clock, memory, upstream, instances, callAll, states } = fleetBench(3);
+  await callAll();
+  memory.faults.isDown = true;
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+  upstream.status = 200;
+  await clock.advance(600_000);
+  memory.faults.isDown = false;
+  await clock.advance(60_000);
+  expect(states().slice(1)).toEqual(all(2, 'closed'));
+});
+
+test('a fleet that has forgotten is told again by one, and not every one looks for itself', async () => {
+  const { clock, memory, upstream, instances, callAll } = fleetBench(50);
+  await callAll();
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+  await clock.advance(5_000);
+  memory.flush();
+  await clock.advance(6_000);
+  upstream.requests = 0;
+  for (let round = 1; round <= 5; round += 1) {
+    await callAll();
+    await clock.advance(10);
+  }
+  expect(upstream.requests).toBeLessThanOrEqual(2);
+});
+
+test('two clients of one instance send one probe', async () => {
+  const clock = new FakeClock();
+  const memory = new EngineMemory(clock);
+  const fleet = new EngineFleet(memoryEngine(memory));
+  let requests = 0;
+  let isDown = true;
+  const clients = [1, 2, 3].map(() =>
+    createClient({
+      clock,
+      random: () => 0,
+      retry: false,
+      breaker: { failureThreshold: 1, fleet },
+      async fetch() {
+        requests += 1;
+        await new Promise<void>((resolve) => clock.schedule(100, resolve));
+        return new Response(null, { status: isDown ? 501 : 200 });
+      },
+    }),
+  );
+  const callAll = async (ms: number): Promise<void> => {
+    const calls = clients.map((client) => client.fetch(url).catch(() => {}));
+    await clock.advance(ms);
+    await Promise.all(calls);
+  };
+  await callAll(200);
+  isDown = false;
+  requests = 0;
+  await clock.advance(20_000);
+  const calls: Promise<unknown>[] = [];
+  for (let round = 1; round <= 4; round += 1) {
+    calls.push(...clients.map((client) => client.fetch(url).catch(() => {})));
+    await clock.advance(1);
+  }
+  expect(requests).toBe(1);
+  await clock.advance(1_000);
+  await Promise.all(calls);
+});
+
+test('whoever comes when the fleet is closed goes on alone, and no call fails for it', async () => {
+  const clock = new FakeClock();
+  const fleet = new EngineFleet(memoryEngine(new EngineMemory(clock)));
+  const client = createClient({ clock, breaker: { fleet }, fetch: async () => new Response('ok') });
+  const events: SteadEvent[] = [];
+  client.subscribe((event) => events.push(event));
+  await fleet.close();
+  expect((await client.fetch(url)).status).toBe(200);
+  expect(events.filter(({ type }) => type === 'fleet')).toMatchObject([{ status: 'alone', reason: 'closed' }]);
 });
 
 test('a client that is closed, and a dependency that is forgotten, leave the fleet', async () => {

@@ -13,6 +13,8 @@ const record: TabRecord = {
     state: 'open',
     retryAt: now + 1_000,
     trips: 1,
+    leases: 2,
+    leasesBefore: 1,
     votes: { a: now + 7, b: now },
     lease: { holder: 'a', token: 2, until: now + 300 },
   },

@@ -118,7 +118,6 @@ test.for(['BroadcastChannel', 'navigator'])('circuits are alone, and say why, wi
     upstream.status = 200;
     await untilClosed([one]);
     await fleets[0]?.close();
-    expect(() => fleets[0]?.join({} as never)).toThrow('closed');
   } finally {
     Reflect.deleteProperty(globalThis, missing);
     if (before !== undefined) Object.defineProperty(globalThis, missing, before);
@@ -159,7 +158,7 @@ whereSupported(
         onState: (state) => states.push(state),
         onStatus: (status) => statuses.push(status),
       });
-      seat.opened(60_000.123);
+      seat.opened(60_000.123, false);
       return { statuses, states };
     });
     await expect.poll(() => heard[1]?.statuses, patience).toEqual([{ status: 'alone', reason: 'name-too-long' }]);
@@ -177,7 +176,7 @@ whereSupported(
         onStatus() {},
       });
     });
-    for (const seat of others) seat.opened(60_000.123);
+    for (const seat of others) seat.opened(60_000.123, false);
     await expect.poll(() => heard[0]?.states.at(-1)?.state, patience).toBe('open');
     expect(heard[0]?.statuses).toEqual([]);
   },
@@ -265,7 +264,16 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
   const all = [instance(), instance()] as const;
   await Promise.all(all.map(call));
   const now = Date.now();
-  const open = { run: now - 1, epoch: 2, state: 'open', retryAt: now + 60_000, trips: 0, votes: {} };
+  const open = {
+    run: now - 1,
+    epoch: 2,
+    state: 'open',
+    retryAt: now + 60_000,
+    trips: 0,
+    leases: 1,
+    leasesBefore: 0,
+    votes: {},
+  };
   const text = (version: unknown, at: unknown, record: unknown): string =>
     JSON.stringify([origin, version, at, record]);
   const garbage: unknown[] = [
@@ -292,6 +300,8 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
     text(1, now, { ...open, retryAt: now + 1e9 }),
     text(1, now, { ...open, retryAt: null }),
     text(1, now, { ...open, trips: -1 }),
+    text(1, now, { ...open, leases: null }),
+    text(1, now, { ...open, leasesBefore: '0' }),
     text(1, now, { ...open, votes: null }),
     text(1, now, { ...open, votes: { x: 'y' } }),
     text(1, now, { ...open, votes: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, now])) }),
@@ -324,7 +334,7 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
   await expect.poll(() => waits().every((waitMs) => Number(waitMs) > 500), patience).toBe(true);
 });
 
-whereSupported('what was opened is closed on close, twice over, and nothing joins any more', async () => {
+whereSupported('what was opened is closed on close, twice over', async () => {
   begin();
   const all = [instance(), instance()] as const;
   await Promise.all(all.map(call));
@@ -332,7 +342,6 @@ whereSupported('what was opened is closed on close, twice over, and nothing join
   await untilOpen(all);
   await Promise.all(fleets.flatMap((fleet) => [fleet.close(), fleet.close()]));
   await expect.poll(written, patience).toEqual([]);
-  expect(() => fleets[0]?.join({} as never)).toThrow('closed');
 });
 
 whereSupported('a dependency that is forgotten is held no more', async () => {

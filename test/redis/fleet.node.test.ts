@@ -1,3 +1,4 @@
+import { createClient as connect } from 'redis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { redisFleet } from '../../src/adapters/redis.ts';
@@ -178,7 +179,7 @@ test('a quorum of two takes two', { timeout: 60_000 }, async () => {
   await expect.poll(() => all[2]?.state() !== 'closed', patience).toBe(true);
 });
 
-test('redisFleet() lets go of what it has opened on close, twice over, and nothing joins it any more', async () => {
+test('redisFleet() lets go of what it has opened on close, twice over', async () => {
   const before = Number((await (await server.client()).sendCommand(['CLIENT', 'LIST'])).toString().split('\n').length);
   const one = await instance();
   await call(one);
@@ -188,7 +189,66 @@ test('redisFleet() lets go of what it has opened on close, twice over, and nothi
   await expect
     .poll(async () => (await redis.sendCommand(['CLIENT', 'LIST'])).toString().split('\n').length - before, patience)
     .toBeLessThanOrEqual(2);
-  expect(() => fleet?.join({} as never)).toThrow('closed');
+  const channels = await redis.sendCommand(['PUBSUB', 'CHANNELS', '*']);
+  expect(channels).toEqual([]);
+});
+
+test('redisFleet() closes at once, also when there was never a Redis', async () => {
+  const client = connect({ url: 'redis://127.0.0.1:1', socket: { reconnectStrategy: 50 } });
+  client.on('error', () => {});
+  client.connect().catch(() => {});
+  const fleet = redisFleet({ client });
+  const one = createClient({ breaker: { fleet }, fetch: async () => new Response('ok') });
+  const told: unknown[] = [];
+  one.subscribe((event) => void (event.type === 'fleet' && told.push(event.status)));
+  expect((await one.fetch(origin)).status).toBe(200);
+  await expect.poll(() => told, patience).toContain('alone');
+  await fleet.close();
+  client.destroy();
+});
+
+test('redisFleet() has not joined before it hears, and asks until it does', { timeout: 60_000 }, async () => {
+  const client = await server.client();
+  let fails = 2;
+  const deaf = {
+    get isReady() {
+      return client.isReady;
+    },
+    eval: client.eval.bind(client),
+    duplicate() {
+      const subscriber = client.duplicate();
+      const subscribe = subscriber.subscribe.bind(subscriber);
+      fails -= 1;
+      if (fails >= 0) Reflect.set(subscriber, 'subscribe', () => Promise.reject(new TypeError('not allowed')));
+      else Reflect.set(subscriber, 'subscribe', subscribe);
+      return subscriber;
+    },
+  };
+  const fleet = redisFleet({ client: deaf as never });
+  fleets.push(fleet);
+  const events: SteadEvent[] = [];
+  const late = createClient({ breaker: { fleet }, fetch: async () => new Response(null, { status: 200 }) });
+  late.subscribe((event) => events.push(event));
+  await late.fetch(origin);
+  await expect
+    .poll(() => events.some((event) => event.type === 'fleet' && event.status === 'joined'), patience)
+    .toBe(true);
+  const other = await instance();
+  await call(other);
+  await fail(other);
+  await expect.poll(() => late.snapshot().dependencies[origin]?.breaker?.state !== 'closed', patience).toBe(true);
+});
+
+test('redisFleet() keeps nothing of a dependency to which nothing has happened, whoever chooses hosts', {
+  timeout: 60_000,
+}, async () => {
+  const one = await instance();
+  for (let host = 0; host < 200; host += 1) await one.client.fetch(`https://${host}.test/`);
+  const redis = await server.client();
+  await expect
+    .poll(async () => (await redis.sendCommand(['PUBSUB', 'CHANNELS', '*'])) as unknown[], patience)
+    .toHaveLength(200);
+  expect(await redis.dbSize()).toBe(0);
 });
 
 const wrong = [

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { FLEET_SCRIPT } from '../../src/fleet/redis-script.ts';
-import { emptyRecord, leased, reported, stateOf } from '../../src/model/fleet.ts';
+import { EMPTY_RECORD, leased, reported, stateOf } from '../../src/model/fleet.ts';
 import { type Redis, RedisServer } from '../support/redis-server.ts';
 
 // The script against the model. Redis has a clock of its own, which can't be set: spans are far longer than a test, or over.
@@ -33,7 +33,7 @@ test('the script says what the model says, after any sequence of questions', { t
     fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 3 }), async (steps, quorum) => {
       run += 1;
       const key = `rules:{${run}}`;
-      let record = emptyRecord(0);
+      let record = EMPTY_RECORD;
       const tokens: number[] = [0, 0, 0];
       for (const { kind, ...rest } of steps) {
         // A lease that is over at once would be over for both, but a millisecond apart.

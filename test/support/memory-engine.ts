@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/clock.ts';
 import type { FleetEngine, FleetReport } from '../../src/fleet/fleet.ts';
-import { emptyRecord, type FleetRecord, leased, reported, stateOf } from '../../src/model/fleet.ts';
+import { EMPTY_RECORD, type FleetRecord, leased, reported, stateOf } from '../../src/model/fleet.ts';
 
 /** What goes wrong between an instance and the memory. */
 export interface EngineFaults {
@@ -36,17 +36,13 @@ export class EngineMemory {
   }
 
   record(dependency: string): FleetRecord {
-    const known = this.#records.get(dependency);
-    if (known !== undefined) return known;
-    const begun = emptyRecord(this.now);
-    this.#records.set(dependency, begun);
-    return begun;
+    return this.#records.get(dependency) ?? EMPTY_RECORD;
   }
 
   keep(dependency: string, record: FleetRecord): void {
-    const before = this.#records.get(dependency);
+    const before = this.record(dependency);
     this.#records.set(dependency, record);
-    if (before === undefined || (before.state === record.state && before.retryAt === record.retryAt)) return;
+    if (before.epoch === record.epoch) return;
     this.publish(dependency, stateOf(record, this.now));
   }
 
