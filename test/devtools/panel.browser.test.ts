@@ -378,8 +378,8 @@ test('the pointer finds the mark that it is near', async () => {
   const { client, send } = bench([{ status: 503, delayMs: 80 }]);
   const panel = mount(client);
   await send('https://api.test/');
-  await eventually(() => expect(find(panel, 'path.failed').getAttribute('d')).not.toBe(''));
-  const { left, top, width, height } = find(panel, 'path.failed').getBoundingClientRect();
+  await eventually(() => expect(find(panel, '[role=slider] path.failed').getAttribute('d')).not.toBe(''));
+  const { left, top, width, height } = find(panel, '[role=slider] path.failed').getBoundingClientRect();
   const move = (dx: number): void =>
     void find(panel, '[role=slider]').dispatchEvent(
       new PointerEvent('pointermove', { clientX: left + width / 2 + dx, clientY: top + height / 2 }),
