@@ -6,7 +6,7 @@ import { decodeEntry, encodeEntry } from './codec.ts';
 import { BoundedNames, bytesIn } from './names.ts';
 import type { Partition, Store, StoreEntry } from './store.ts';
 
-/** What of a client of Redis or Valkey is used: that of `redis` (node-redis) has it. */
+/** What of a client of Redis or Valkey is used: those of `redis` (node-redis) have it, of one server or of a cluster. */
 export interface RedisStoreClient {
   /** `false` while it has no connection: then nothing is asked of it. */
   readonly isReady?: boolean;
@@ -16,7 +16,14 @@ export interface RedisStoreClient {
     value: string,
     options: { readonly expiration: { readonly type: 'PX'; readonly value: number } },
   ): Promise<unknown>;
-  unlink(keys: string | string[]): Promise<unknown>;
+  unlink(key: string): Promise<unknown>;
+  scan?: ScannedServer['scan'];
+  /** Of a cluster, in place of `scan`. */
+  readonly masters?: readonly unknown[];
+  nodeClient?(master: unknown): Promise<ScannedServer>;
+}
+
+interface ScannedServer {
   scan(
     cursor: string,
     options: { readonly MATCH: string; readonly COUNT: number },
@@ -49,7 +56,7 @@ const KEYS_PER_PAGE = 500;
 export function redisStore(options: RedisStoreOptions): Store {
   checkKeys('redisStore', options, ['client', 'partition', 'prefix', 'clock']);
   const { client, prefix = 'steadfetch:answers:' } = options;
-  if (typeof client?.get !== 'function' || typeof client.scan !== 'function') {
+  if (typeof client?.get !== 'function' || typeof (client.scan ?? client.nodeClient) !== 'function') {
     throw new TypeError(`redisStore.client must be a client of redis, got ${show(client)}`);
   }
   if (typeof prefix !== 'string' || bytesIn(prefix) > MOST_PREFIX_BYTES) {
@@ -86,14 +93,24 @@ export function redisStore(options: RedisStoreOptions): Store {
     async clear(partition) {
       const start = await names.within(partition);
       const MATCH = `${start.replace(/[*?[\]\\]/g, '\\$&')}*`;
-      let cursor = '0';
-      do {
-        const page = await connected().scan(cursor, { MATCH, COUNT: KEYS_PER_PAGE });
-        if (page.keys.length > 0) await connected().unlink(page.keys.map(String));
-        cursor = String(page.cursor);
-      } while (cursor !== '0');
+      for (const server of await serversOf(connected())) {
+        let cursor = '0';
+        do {
+          const page = await server.scan(cursor, { MATCH, COUNT: KEYS_PER_PAGE });
+          // One at a time: those of a cluster's server are not all in one slot.
+          await Promise.all(page.keys.map((key) => connected().unlink(String(key))));
+          cursor = String(page.cursor);
+        } while (cursor !== '0');
+      }
     },
   };
+}
+
+/** Those that have the keys between them. */
+async function serversOf(client: RedisStoreClient): Promise<ScannedServer[]> {
+  const { masters, nodeClient } = client;
+  if (masters === undefined || nodeClient === undefined) return [client as ScannedServer];
+  return Promise.all(masters.map((master) => nodeClient.call(client, master)));
 }
 
 class NotConnectedError extends Error {
