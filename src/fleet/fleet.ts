@@ -49,12 +49,15 @@ export interface FleetEngine {
   report(dependency: string, report: FleetReport): Promise<unknown>;
   lease(dependency: string, leaseMs: number): Promise<unknown>;
   read(dependency: string): Promise<unknown>;
-  /** Has `onMessage` told of what becomes of the dependency, `onLost` that nothing will be any more, and `onBack` that it will again. */
+  /**
+   * Has `onMessage` told of what becomes of the dependency, `onLost` that nothing will be any more, and `onBack` that it will
+   * again: it may be asked then, and, where all are told at once, each at some time within so many ms.
+   */
   subscribe(
     dependency: string,
     onMessage: (message: unknown) => void,
     onLost: (reason: string) => void,
-    onBack: () => void,
+    onBack: (withinMs: number) => void,
   ): () => void;
   close(): Promise<void>;
 }

@@ -13,6 +13,7 @@ export interface RedisClient {
 }
 
 export interface RedisSubscriber {
+  readonly isReady?: boolean;
   connect(): Promise<unknown>;
   on(event: 'error' | 'ready' | 'end', listener: (error?: unknown) => void): unknown;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
@@ -36,6 +37,10 @@ export interface RedisFleetOptions {
 const MOST_PREFIX = 64;
 // How long a dependency is remembered that nobody calls any more.
 const KEPT_MS = 86_400_000;
+// How Redis begins a refusal, and the system its codes.
+const WORD = /^[A-Z][A-Z_]{1,30}\b/;
+// Over how long those who have lost it ask again when it is back.
+const BACK_WITHIN_MS = 2_000;
 
 /**
  * One opinion of each dependency, for all instances that share a Redis or Valkey: `createClient({ breaker: { fleet } })`. One
@@ -61,7 +66,7 @@ export function redisFleet(options: RedisFleetOptions): Fleet {
 interface Subscription {
   readonly onMessage: (message: unknown) => void;
   readonly onLost: (reason: string) => void;
-  readonly onBack: () => void;
+  readonly onBack: (withinMs: number) => void;
 }
 
 interface Connection {
@@ -134,25 +139,30 @@ class RedisEngine implements FleetEngine {
     // One that waits for its connection would do it later, when nobody wants it any more.
     if (this.#client.isReady === false) throw new NotConnected();
     const args = [asked, this.#id, this.#quorum, Math.ceil(spanMs), token, this.#channel(dependency), KEPT_MS];
-    const answer = await this.#client.eval(FLEET_SCRIPT, {
-      keys: [this.#key(dependency)],
-      arguments: args.map(String),
-    });
-    return JSON.parse(String(answer));
+    try {
+      const keys = [this.#key(dependency)];
+      return JSON.parse(String(await this.#client.eval(FLEET_SCRIPT, { keys, arguments: args.map(String) })));
+    } catch (error) {
+      throw new Refused(error);
+    }
   }
 
   /** Whoever hears nothing has not joined: asked again with each read, until it is so. */
   async #listen(channel: string): Promise<void> {
-    if (this.#heard.has(channel) || !this.#subscriptions.has(channel)) return;
+    if (!this.#subscriptions.has(channel)) return;
     this.#connection ??= this.#connect();
     const connection = this.#connection;
+    if (this.#heard.has(channel)) {
+      if (connection.subscriber.isReady === false) throw new NotConnected();
+      return;
+    }
     try {
       const subscriber = await connection.ready;
       await subscriber.subscribe(channel, (text) => this.#deliver(channel, text));
       this.#heard.add(channel);
     } catch (error) {
-      if (this.#connection === connection && !this.#heard.size) this.#forget(connection);
-      throw error;
+      if (this.#connection === connection && !this.#heard.size) this.#forget(connection, wordOf(error));
+      throw new Refused(error);
     }
   }
 
@@ -168,14 +178,15 @@ class RedisEngine implements FleetEngine {
       })(),
     };
     connection.ready.catch(() => {});
-    subscriber.on('error', (error) => this.#tellAll(({ onLost }) => onLost(nameOf(error))));
-    subscriber.on('ready', () => this.#tellAll(({ onBack }) => onBack()));
+    subscriber.on('error', (error) => this.#tellAll(({ onLost }) => onLost(wordOf(error))));
+    // Also when it is there for the first time: but then nobody hears anything yet.
+    subscriber.on('ready', () => this.#heard.size > 0 && this.#tellAll(({ onBack }) => onBack(BACK_WITHIN_MS)));
     // It has given up.
-    subscriber.on('end', () => this.#forget(connection));
+    subscriber.on('end', () => this.#forget(connection, 'NotConnected'));
     return connection;
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: Connection, reason: string): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     this.#heard.clear();
@@ -184,7 +195,7 @@ class RedisEngine implements FleetEngine {
     } catch {
       // It is gone already.
     }
-    if (!this.#isClosed) this.#tellAll(({ onLost }) => onLost('NotConnected'));
+    if (!this.#isClosed) this.#tellAll(({ onLost }) => onLost(reason));
   }
 
   #deliver(channel: string, text: string): void {
@@ -219,6 +230,20 @@ function stateIn(answer: unknown): unknown {
   return Reflect.get(Object(answer), 'state');
 }
 
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'Error';
+/** Has for its name what the server or the system calls it. */
+class Refused extends Error {
+  override readonly name: string;
+
+  constructor(cause: unknown) {
+    const name = wordOf(cause);
+    super(`Redis: ${name}`, { cause });
+    this.name = name;
+  }
+}
+
+/** The one word that says most (`NOPERM`, `READONLY`, `ECONNREFUSED`): a message may tell more than others should know. */
+function wordOf(error: unknown): string {
+  const { code, message, name } = Object(error) as Partial<Record<'code' | 'message' | 'name', unknown>>;
+  if (typeof code === 'string' && WORD.test(code)) return code;
+  return WORD.exec(String(message))?.[0] ?? (typeof name === 'string' ? name : 'Error');
 }

@@ -58,9 +58,12 @@ export class Seat implements FleetSeat {
     this.#unsubscribe = engine.subscribe(
       member.dependency,
       (message) => this.#hear(message),
-      (reason) => this.#lose(reason),
+      // Whoever is alone already is trying again.
+      (reason) => {
+        if (!this.#isAlone) this.#lose(reason);
+      },
       // What was said meanwhile was not heard.
-      () => this.#read(),
+      (withinMs) => (withinMs > 0 ? this.#retryIn(withinMs * member.random()) : this.#retry()),
     );
     // One that is polled is asked behind a call: there may be no request yet whose doing it could be.
     if (engine.pollMs === undefined) this.#read();
@@ -138,7 +141,10 @@ export class Seat implements FleetSeat {
     // What was found out by a lease is nobody's any more when the lease is.
     this.#untold = report.kind === 'failed' ? undefined : report;
     this.#untoldUntil = report.kind === 'down' ? this.#member.clock.now() + report.retryAfterMs : Infinity;
-    if (this.#isAlone || this.#isOver) return;
+    if (!this.#isAlone && !this.#isOver) this.#send(report);
+  }
+
+  #send(report: FleetReport): void {
     this.#request(
       () => this.#engine.report(this.#member.dependency, report),
       (answer) => {
@@ -286,17 +292,22 @@ export class Seat implements FleetSeat {
     return true;
   }
 
+  /** The engine has answered. Who was alone has joined again when it has told what it found out meanwhile. */
   #join(): void {
+    if (this.#isAlone) {
+      const untold = this.#untold;
+      const leftMs = this.#untoldUntil - this.#member.clock.now();
+      this.#untold = undefined;
+      // What was found out so long ago that it would be looked at again by now is no news.
+      if (untold !== undefined && leftMs > 0) {
+        this.#untold = untold.kind === 'down' ? { ...untold, retryAfterMs: leftMs } : untold;
+        this.#send(this.#untold);
+        return;
+      }
+      this.#isAlone = false;
+      this.#member.onStatus({ status: 'joined' });
+    }
     this.#failures = 0;
-    if (!this.#isAlone) return;
-    this.#isAlone = false;
-    this.#member.onStatus({ status: 'joined' });
-    const untold = this.#untold;
-    const leftMs = this.#untoldUntil - this.#member.clock.now();
-    this.#untold = undefined;
-    // What was found out so long ago that it would be looked at again by now is no news.
-    if (untold !== undefined && leftMs > 0)
-      this.#tell(untold.kind === 'down' ? { ...untold, retryAfterMs: leftMs } : untold);
   }
 
   #lose(reason: string): void {
@@ -309,12 +320,15 @@ export class Seat implements FleetSeat {
       this.#isAlone = true;
       this.#member.onStatus({ status: 'alone', reason });
     }
-    this.#cancelRetry?.();
-    const { clock, random } = this.#member;
     const longestMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 16);
     // Half of it by chance: a fleet must not come back in step.
-    const waitMs = longestMs * (0.5 + 0.5 * random());
+    this.#retryIn(longestMs * (0.5 + 0.5 * this.#member.random()));
+  }
+
+  #retryIn(waitMs: number): void {
+    const { clock } = this.#member;
+    this.#cancelRetry?.();
     this.#retryAt = clock.now() + waitMs;
     this.#cancelRetry = clock.schedule(waitMs, () => this.#retry());
     this.#cancelRetry.unref?.();

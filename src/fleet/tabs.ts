@@ -75,7 +75,7 @@ type Release = () => void;
 
 interface Listener {
   readonly onMessage: (message: unknown) => void;
-  readonly onBack: () => void;
+  readonly onBack: (withinMs: number) => void;
 }
 
 /** A dependency that this tab calls. */
@@ -157,7 +157,7 @@ class TabEngine implements FleetEngine {
     dependency: string,
     onMessage: Listener['onMessage'],
     _onLost: (reason: string) => void,
-    onBack: () => void,
+    onBack: Listener['onBack'],
   ): () => void {
     const own: Listener = { onMessage, onBack };
     const entry = this.#entries.get(dependency) ?? newEntry();
@@ -344,7 +344,7 @@ class TabEngine implements FleetEngine {
     // A page is also shown when it has just been loaded.
     if (!this.#isHidden) return;
     this.#isHidden = false;
-    for (const { listeners } of this.#entries.values()) for (const { onBack } of [...listeners]) onBack();
+    for (const { listeners } of this.#entries.values()) for (const { onBack } of [...listeners]) onBack(0);
   };
 }
 

@@ -500,6 +500,66 @@ test('two clients of one instance send one probe', async () => {
   await Promise.all(calls);
 });
 
+test('an engine that answers questions and refuses news is not joined again and again', async () => {
+  const { clock, memory, upstream, instances, callAll } = fleetBench(1);
+  await callAll();
+  memory.faults.isReadOnly = true;
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await callAll();
+  upstream.status = 200;
+  await clock.advance(10_000);
+  await callAll();
+  const before = memory.requests;
+  // It has closed: that is to be told, however long it takes.
+  expect(instances[0]?.state()).toBe('closed');
+  await clock.advance(600_000);
+  const told = (): unknown[] =>
+    instances[0]?.events.flatMap((event) => (event.type === 'fleet' ? [event.status] : [])) ?? [];
+  expect(told()).toEqual(['alone']);
+  // Two for each time that it tries, at most every 15 s by then.
+  expect(memory.requests - before).toBeLessThan(100);
+  memory.faults.isReadOnly = false;
+  await clock.advance(60_000);
+  expect(told()).toEqual(['alone', 'joined']);
+});
+
+test('a connection that breaks many times in a row is no more than one reason to wait', async () => {
+  const { clock, memory, instances, callAll } = fleetBench(1);
+  await callAll();
+  for (let error = 1; error <= 20; error += 1) memory.lose('ECONNREFUSED');
+  await clock.advance(500);
+  expect(instances[0]?.events.filter(({ type }) => type === 'fleet')).toMatchObject([
+    { status: 'alone', reason: 'ECONNREFUSED' },
+    { status: 'joined' },
+  ]);
+});
+
+test('an engine that is back is not asked by all at once', async () => {
+  let seed = 0;
+  // Evenly spread, as chance would have it.
+  const random = (): number => (seed = (seed + 0.618_034) % 1);
+  const { clock, memory, instances, callAll } = fleetBench(100, { random });
+  await callAll();
+  memory.faults.isDown = true;
+  memory.lose('gone');
+  await clock.advance(60_000);
+  memory.faults.isDown = false;
+  const before = memory.requests;
+  memory.back(2_000);
+  const asked: number[] = [];
+  for (let waitedMs = 0; waitedMs < 2_000; waitedMs += 100) {
+    const at = memory.requests;
+    await clock.advance(100);
+    asked.push(memory.requests - at);
+  }
+  expect(memory.requests - before).toBe(100);
+  expect(Math.max(...asked)).toBeLessThanOrEqual(10);
+  const joined = instances.filter(({ events }) =>
+    events.some((event) => event.type === 'fleet' && event.status === 'joined'),
+  );
+  expect(joined).toHaveLength(100);
+});
+
 test('whoever comes when the fleet is closed goes on alone, and no call fails for it', async () => {
   const clock = new FakeClock();
   const fleet = new EngineFleet(memoryEngine(new EngineMemory(clock)));

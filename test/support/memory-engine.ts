@@ -10,18 +10,32 @@ export interface EngineFaults {
   hangs: boolean;
   /** Every request throws. */
   isDown: boolean;
+  /** Those that would change something throw, as those of a replica do. */
+  isReadOnly: boolean;
   /** In place of whatever is said. */
   garbage: unknown;
 }
 
+interface Listener {
+  readonly onMessage: (message: unknown) => void;
+  readonly onLost: (reason: string) => void;
+  readonly onBack: (withinMs: number) => void;
+}
+
 /** The memory of a fleet, in this process: by the same rules as every engine. */
 export class EngineMemory {
-  readonly faults: EngineFaults = { delayMs: 0, hangs: false, isDown: false, garbage: undefined };
+  readonly faults: EngineFaults = {
+    delayMs: 0,
+    hangs: false,
+    isDown: false,
+    isReadOnly: false,
+    garbage: undefined,
+  };
   readonly #clock: Clock;
   /** How far its clock is ahead of everybody's. */
   readonly #skewMs: number;
   readonly #records = new Map<string, FleetRecord>();
-  readonly #listeners = new Map<string, Set<(message: unknown) => void>>();
+  readonly #listeners = new Map<string, Set<Listener>>();
   readonly quorum: number;
   requests = 0;
 
@@ -47,8 +61,8 @@ export class EngineMemory {
   }
 
   publish(dependency: string, message: unknown): void {
-    for (const listener of this.#listeners.get(dependency) ?? [])
-      void this.later(() => listener(message)).catch(() => {});
+    for (const { onMessage } of this.#listeners.get(dependency) ?? [])
+      void this.later(() => onMessage(message)).catch(() => {});
   }
 
   /** As if the server had been flushed. */
@@ -56,8 +70,17 @@ export class EngineMemory {
     this.#records.clear();
   }
 
-  listen(dependency: string, listener: (message: unknown) => void): () => void {
-    const all = this.#listeners.get(dependency) ?? new Set();
+  /** As when the connection for messages breaks, once or many times over. */
+  lose(reason: string): void {
+    for (const all of this.#listeners.values()) for (const { onLost } of [...all]) onLost(reason);
+  }
+
+  back(withinMs: number): void {
+    for (const all of this.#listeners.values()) for (const { onBack } of [...all]) onBack(withinMs);
+  }
+
+  listen(dependency: string, listener: Listener): () => void {
+    const all = this.#listeners.get(dependency) ?? new Set<Listener>();
     this.#listeners.set(dependency, all.add(listener));
     return () => void all.delete(listener);
   }
@@ -84,17 +107,19 @@ export function memoryEngine(memory: EngineMemory): FleetEngine {
   return {
     report: (dependency, report: FleetReport) =>
       ask(() => {
+        if (memory.faults.isReadOnly) throw new TypeError('READONLY');
         memory.keep(dependency, reported(memory.record(dependency), id, report, memory.quorum, memory.now));
         return stateOf(memory.record(dependency), memory.now);
       }),
     lease: (dependency, leaseMs) =>
       ask(() => {
+        if (memory.faults.isReadOnly) throw new TypeError('READONLY');
         const { record, answer } = leased(memory.record(dependency), id, leaseMs, memory.now);
         memory.keep(dependency, record);
         return answer;
       }),
     read: (dependency) => ask(() => stateOf(memory.record(dependency), memory.now)),
-    subscribe: (dependency, onMessage) => memory.listen(dependency, onMessage),
+    subscribe: (dependency, onMessage, onLost, onBack) => memory.listen(dependency, { onMessage, onLost, onBack }),
     close: async () => {},
   };
 }

@@ -1,0 +1,90 @@
+import { createClient as connect } from 'redis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { redisFleet } from '../../src/adapters/redis.ts';
+import { createClient, type SteadEvent } from '../../src/index.ts';
+import { type Redis, RedisServer } from '../support/redis-server.ts';
+
+const origin = 'https://users.test';
+const patience = { timeout: 15_000, interval: 20 };
+const key = `steadfetch:fleet:{${origin}}`;
+
+let server: RedisServer;
+let replica: RedisServer;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  replica = await RedisServer.start('--replicaof', `127.0.0.1 ${server.port}`, '--repl-diskless-sync-delay', '0');
+}, 60_000);
+
+afterAll(() => Promise.all([server.end(), replica.end()]));
+
+const admin = (): Promise<Redis> => server.client();
+
+async function userWith(...rules: string[]): Promise<Redis> {
+  const redis = await admin();
+  await redis.sendCommand(['ACL', 'SETUSER', 'limited', 'reset', 'on', '>secret', '~*', '&*', '+@all', ...rules]);
+  return server.client({ username: 'limited', password: 'secret' });
+}
+
+const refusals: readonly {
+  readonly reason: string;
+  readonly why: string;
+  readonly client: () => Promise<Redis>;
+}[] = [
+  { reason: 'NOPERM', why: 'scripts', client: () => userWith('-eval') },
+  { reason: 'NOPERM', why: 'subscriptions', client: () => userWith('-subscribe') },
+  { reason: 'READONLY', why: 'changes, being a replica', client: () => replica.client() },
+  {
+    reason: 'WRONGTYPE',
+    why: 'what is no hash',
+    client: async () => {
+      await (await admin()).set(key, 'a text');
+      return server.client();
+    },
+  },
+];
+
+test.for(refusals)(
+  'redisFleet() tells $reason when Redis refuses $why, and the circuit goes on alone',
+  async ({ reason, client }) => {
+    const redis = await admin();
+    await redis.flushAll();
+    const fleet = redisFleet({ client: await client() });
+    const alone = createClient({
+      breaker: { failureThreshold: 1, fleet },
+      retry: false,
+      fetch: async () => new Response(null, { status: 501 }),
+    });
+    const events: SteadEvent[] = [];
+    alone.subscribe((event) => events.push(event));
+    try {
+      await alone.fetch(origin);
+      await expect(alone.fetch(origin)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+      await expect.poll(() => events.find(({ type }) => type === 'fleet'), patience).toMatchObject({ reason });
+    } finally {
+      await fleet.close();
+    }
+  },
+);
+
+test('redisFleet() tells that there is no Redis by the name that the system has for it', async () => {
+  const redis = await server.client();
+  const fleet = redisFleet({
+    client: {
+      eval: (script, options) => redis.eval(script, options),
+      duplicate: () => {
+        const nowhere = connect({ url: 'redis://127.0.0.1:1', socket: { reconnectStrategy: false } });
+        return nowhere;
+      },
+    },
+  });
+  const one = createClient({ breaker: { fleet }, fetch: async () => new Response('ok') });
+  const events: SteadEvent[] = [];
+  one.subscribe((event) => events.push(event));
+  await one.fetch(origin);
+  await expect
+    .poll(() => events.find(({ type }) => type === 'fleet'), patience)
+    .toMatchObject({ reason: 'ECONNREFUSED' });
+  await fleet.close();
+});
