@@ -285,7 +285,7 @@ test('a tab that stops between its claim on the lease and the lease is passed ov
           resolve((await query()).held?.find(({ name }) => name === 'me'));
         });
       })) ?? { clientId: '' };
-      if (found.held?.some((lock) => lock.clientId === clientId && lock.name?.startsWith('steadfetch:claims:'))) {
+      if (found.held?.some((lock) => lock.clientId === clientId && lock.name?.startsWith('steadfetch:1:claims:'))) {
         Object.assign(globalThis, { stops: Number(Reflect.get(globalThis, 'stops') ?? 0) + 1 });
         const endsAt = performance.now() + 10_000;
         while (performance.now() < endsAt);
@@ -298,7 +298,7 @@ test('a tab that stops between its claim on the lease and the lease is passed ov
   const isClaimed = async (): Promise<boolean> =>
     (await watch?.evaluate(async (locks) => {
       const { held = [] } = await locks.query();
-      return held.some(({ name }) => name?.startsWith('steadfetch:claims:'));
+      return held.some(({ name }) => name?.startsWith('steadfetch:1:claims:'));
     })) === true;
   await expect
     .poll(() => {
@@ -320,7 +320,7 @@ test('a tab that stops between its claim on the lease and the lease is passed ov
 test('garbage on the channel changes nothing', { timeout: 90_000 }, async () => {
   const all = await threeTabs();
   await all[0].page.evaluate((dependency) => {
-    const channel = new BroadcastChannel('steadfetch');
+    const channel = new BroadcastChannel('steadfetch:1');
     const now = Date.now();
     const record = { run: now, epoch: 5, state: 'open', retryAt: now + 60_000, votes: {} };
     const texts = [

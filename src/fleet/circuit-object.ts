@@ -1,6 +1,7 @@
 import { platformClock } from '../clock.ts';
 import { EMPTY_RECORD, type FleetRecord, leased, reported, stateOf } from '../model/fleet.ts';
-import { type DurableQuestion, LONGEST_MS, MOST_QUESTION_BYTES, parseQuestion } from './durable-question.ts';
+import { type DurableQuestion, MOST_QUESTION_BYTES, MOST_QUORUM, parseQuestion } from './durable-question.ts';
+import { LONGEST_MS, parseRecord } from './record.ts';
 
 /** What of the state of a Durable Object is used. */
 export interface CircuitObjectState {
@@ -53,15 +54,22 @@ export class CircuitObject {
 
   async #load(): Promise<void> {
     if (this.#record !== undefined) return;
-    const stored = (await this.#storage.get(RECORD)) as FleetRecord | undefined;
+    const stored = parseRecord(await this.#storage.get(RECORD), platformClock.epochNow(), MOST_QUORUM);
     // Another question may have come in between.
     this.#record ??= stored;
   }
 
   async #keep(record: FleetRecord): Promise<void> {
+    const before = this.#record;
     this.#record = record;
     const forgetAt = platformClock.epochNow() + 2 * LONGEST_MS;
-    await Promise.all([this.#storage.put(RECORD, record), this.#storage.setAlarm(forgetAt)]);
+    try {
+      await Promise.all([this.#storage.put(RECORD, record), this.#storage.setAlarm(forgetAt)]);
+    } catch (error) {
+      // Or the same, told again, would be no change, and never be written.
+      if (this.#record === record) this.#record = before;
+      throw error;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { COUNT, checkNumber } from '../checks.ts';
 import type { FleetReport } from './fleet.ts';
+import { LONGEST_MS } from './record.ts';
 
 /** What an instance asks the object of a dependency, as JSON. */
 export type DurableQuestion = { readonly by: string; readonly quorum: number } & (
@@ -11,8 +12,6 @@ export type DurableQuestion = { readonly by: string; readonly quorum: number } &
 /** The most bytes that a question has. */
 export const MOST_QUESTION_BYTES = 1_024;
 export const MOST_QUORUM = 1_000;
-/** No lease and no wait is longer, and a record of which nothing has been heard for two of these is let go. */
-export const LONGEST_MS = 86_400_000;
 
 /** The quorum given for the option at `path`. */
 export function checkQuorum(path: string, quorum: unknown): number {

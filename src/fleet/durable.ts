@@ -1,8 +1,10 @@
 import { checkKeys, checkNumber, SPAN_MS, show } from '../checks.ts';
 import { platformClock } from '../clock.ts';
-import { checkQuorum, type DurableQuestion, LONGEST_MS } from './durable-question.ts';
+import { FLEET_VERSION } from '../model/fleet.ts';
+import { checkQuorum, type DurableQuestion } from './durable-question.ts';
 import { EngineFleet } from './engine-fleet.ts';
 import type { Fleet, FleetEngine, FleetReport } from './fleet.ts';
+import { LONGEST_MS } from './record.ts';
 
 /** What of a namespace of Durable Objects is used: a binding to {@link CircuitObject}. */
 export interface CircuitNamespace {
@@ -64,7 +66,7 @@ const GIVE_UP_MS = 2_000;
 export function durableFleet(options: DurableFleetOptions): Fleet {
   checkKeys('durableFleet', options, ['namespace', 'waitUntil', 'quorum', 'pollMs']);
   const { namespace, waitUntil } = options;
-  if (typeof namespace !== 'function' && typeof namespace?.idFromName !== 'function') {
+  if (typeof namespace !== 'function' && !isNamespace(namespace)) {
     const rule = 'a namespace of Durable Objects or a function';
     throw new TypeError(`durableFleet.namespace must be ${rule}, got ${show(namespace)}`);
   }
@@ -75,6 +77,10 @@ export function durableFleet(options: DurableFleetOptions): Fleet {
   const pollMs = checkNumber('durableFleet.pollMs', options.pollMs, 5_000, SPAN_MS);
   const give = typeof namespace === 'function' ? namespace : () => namespace;
   return new EngineFleet(new DurableEngine(give, waitUntil, quorum, pollMs));
+}
+
+function isNamespace(given: CircuitNamespace | undefined): boolean {
+  return typeof given?.idFromName === 'function' && typeof given.get === 'function';
 }
 
 type Asked =
@@ -135,7 +141,7 @@ class DurableEngine implements FleetEngine {
 
   async #send(dependency: string, question: DurableQuestion): Promise<unknown> {
     const namespace = this.#namespace();
-    const stub = namespace.get(namespace.idFromName(dependency));
+    const stub = namespace.get(namespace.idFromName(`${FLEET_VERSION}:${dependency}`));
     const signal = platformClock.timeoutSignal(GIVE_UP_MS);
     const gaveUp = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });

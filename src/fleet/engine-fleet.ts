@@ -1,13 +1,14 @@
-import type { Fleet, FleetEngine, FleetMember, FleetSeat } from './fleet.ts';
+import type { Fleet, FleetEngine, FleetMember, FleetSeat, FleetStatus } from './fleet.ts';
 import { Seat } from './seat.ts';
 
 // How soon it is worth asking again, where another circuit of this instance has the probe.
 const NEIGHBOUR_MS = 100;
+const CLOSED: FleetStatus = { status: 'alone', reason: 'closed' };
 
 /** A fleet, over whatever has its memory. */
 export class EngineFleet implements Fleet {
   readonly #engine: FleetEngine;
-  readonly #seats = new Map<Seat, string>();
+  readonly #seats = new Map<Seat, FleetMember>();
   #closing: Promise<void> | undefined;
 
   constructor(engine: FleetEngine) {
@@ -18,7 +19,7 @@ export class EngineFleet implements Fleet {
     if (this.#closing !== undefined) return alone(member);
     const { dependency } = member;
     const seat = new Seat(this.#engine, member);
-    this.#seats.set(seat, dependency);
+    this.#seats.set(seat, member);
     return {
       probeWaitMs: () => (this.#isTaken(seat, dependency) ? NEIGHBOUR_MS : seat.probeWaitMs()),
       // No call pays for what is told anyway.
@@ -33,17 +34,19 @@ export class EngineFleet implements Fleet {
   }
 
   close(): Promise<void> {
-    for (const seat of this.#seats.keys()) seat.leave();
+    for (const [seat, { onStatus }] of this.#seats) {
+      seat.leave();
+      onStatus(CLOSED);
+    }
     this.#seats.clear();
     this.#closing ??= this.#engine.close();
     return this.#closing;
   }
 
-  /** Whether another client of this instance has the lease: to the engine, they are one. Of several, the first has it. */
+  /** Whether another client of this instance is at it: to the engine, they are one. */
   #isTaken(seat: Seat, dependency: string): boolean {
-    for (const [other, of] of this.#seats) {
-      if (other === seat) return false;
-      if (of === dependency && other.holds) return true;
+    for (const [other, member] of this.#seats) {
+      if (other !== seat && member.dependency === dependency && other.isAtIt) return true;
     }
     return false;
   }
@@ -51,6 +54,6 @@ export class EngineFleet implements Fleet {
 
 /** Whoever comes when it is closed goes on alone, as those do who were there. */
 function alone({ onStatus }: FleetMember): FleetSeat {
-  onStatus({ status: 'alone', reason: 'closed' });
+  onStatus(CLOSED);
   return { probeWaitMs: () => 0, opened() {}, closed() {}, leave() {} };
 }

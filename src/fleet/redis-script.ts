@@ -24,6 +24,7 @@ local isHeld = holder ~= nil and till > now
 local changed, told, granted, wait = false, false, nil, 0
 
 local function become(next, at, failed)
+  if run == 0 then run = now end
   epoch, state, retryAt, trips, votes, before = epoch + 1, next, at, failed, {}, leases
   holder, told = nil, true
 end
@@ -57,7 +58,6 @@ elseif asked == 'lease' and state == 'open' then
 end
 
 if changed then
-  if run == 0 then run = now end
   local fields = {}
   local function put(name, value) table.insert(fields, name); table.insert(fields, type(value) == 'number' and string.format('%.0f', value) or value) end
   put('run', run); put('epoch', epoch); put('state', state); put('retryAt', retryAt); put('trips', trips); put('leases', leases); put('before', before)

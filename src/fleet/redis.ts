@@ -1,4 +1,5 @@
 import { COUNT, checkKeys, checkNumber, show } from '../checks.ts';
+import { FLEET_VERSION } from '../model/fleet.ts';
 import { EngineFleet } from './engine-fleet.ts';
 import type { Fleet, FleetEngine, FleetReport } from './fleet.ts';
 import { FLEET_SCRIPT } from './redis-script.ts';
@@ -214,7 +215,7 @@ class RedisEngine implements FleetEngine {
 
   // In braces: key and channel of a dependency are in one slot of a cluster.
   #key(dependency: string): string {
-    return `${this.#prefix}{${dependency}}`;
+    return `${this.#prefix}${FLEET_VERSION}:{${dependency}}`;
   }
 
   #channel(dependency: string): string {

@@ -10,6 +10,8 @@ const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
 // How often an engine is asked that tells nothing by itself, while somebody else's probe is awaited: it is short.
 const PROBE_POLL_MS = 1_000;
+// How many times as long as its patience a circuit is open by nothing but what others say: then it looks for itself.
+const TRUST = 30;
 // A message that is so far ahead of what was known is asked about, and not believed.
 const FAR = 1_000;
 
@@ -33,6 +35,10 @@ export class Seat implements FleetSeat {
   #askedAt: number | undefined;
   /** Since when a probe is due that others are said to have. */
   #dueAt: number | undefined;
+  /** Since when it is open by nothing but what others say. */
+  #heldSince = 0;
+  /** It looks for itself, whatever others say. */
+  #isLooking = false;
   /** What the circuit has found out by itself, and the engine may not know; and until when it matters. */
   #untold: FleetReport | undefined;
   #untoldUntil = Infinity;
@@ -73,11 +79,11 @@ export class Seat implements FleetSeat {
     const now = this.#member.clock.now();
     this.#catchUp(now);
     // A lease that was not used in time still counts, until something is found out: or where calls are rare, all would run out.
-    if (this.#isAlone || this.#isOver || this.#token !== undefined || now < this.#leaseUntil) return 0;
+    if (this.#isAlone || this.#isOver || this.#isLooking || this.#token !== undefined) return 0;
     this.#dueAt ??= now;
-    // Whoever says for so long that somebody else is at it can't be right.
-    if (now - this.#dueAt >= this.#patienceMs) {
-      this.#dueAt = now;
+    // Whoever says for so long that somebody else is at it can't be right, and nobody is believed for ever.
+    if (now - this.#dueAt >= this.#patienceMs || this.#isHeldTooLong(now)) {
+      this.#look(now);
       return 0;
     }
     if (now < this.#deniedUntil) return this.#deniedUntil - now;
@@ -95,9 +101,10 @@ export class Seat implements FleetSeat {
     if (now - this.#lastAskedAt >= pollMs) this.#read();
   }
 
-  /** Whether the next probe is this circuit's. */
-  get holds(): boolean {
-    return this.#member.clock.now() < this.#leaseUntil;
+  /** Whether the next probe is this circuit's, or it is being asked for. */
+  get isAtIt(): boolean {
+    const now = this.#member.clock.now();
+    return now < this.#leaseUntil || (this.#askedAt !== undefined && now - this.#askedAt < ENGINE_MS);
   }
 
   opened(retryAfterMs: number, byProbe: boolean): void {
@@ -124,13 +131,26 @@ export class Seat implements FleetSeat {
     const token = this.#token;
     this.#token = undefined;
     this.#leaseUntil = 0;
+    this.#isLooking = false;
     return token;
+  }
+
+  #isHeldTooLong(now: number): boolean {
+    return now - this.#heldSince >= TRUST * this.#patienceMs;
+  }
+
+  #look(now: number): void {
+    this.#dueAt = now;
+    this.#heldSince = now;
+    this.#isLooking = true;
+    this.#leaseUntil = now + this.#member.leaseMs;
   }
 
   /** Something has been found out: what was before it is over. */
   #beginAnew(): void {
-    const { patienceMs, leaseMs, random } = this.#member;
+    const { clock, patienceMs, leaseMs, random } = this.#member;
     this.#dueAt = undefined;
+    this.#heldSince = clock.now();
     this.#deniedUntil = 0;
     this.#hasRepeated = false;
     // Longer than a few who die with it, and not the same for all.
@@ -147,62 +167,63 @@ export class Seat implements FleetSeat {
   #send(report: FleetReport): void {
     this.#request(
       () => this.#engine.report(this.#member.dependency, report),
-      (answer) => {
-        const makesSense = this.#believe(parseState(answer));
+      (answer, asOf) => {
+        const state = parseState(answer);
+        // Who has seen it work for himself believes that, and goes on alone.
+        if (state?.state === 'open' && isOwnEvidence(report)) return 'contradicted';
         if (this.#untold === report) this.#untold = undefined;
-        return makesSense;
+        return this.#believe(state, asOf);
       },
     );
   }
 
   #ask(now: number): void {
-    const { dependency, leaseMs, random } = this.#member;
+    const { clock, dependency, leaseMs, random } = this.#member;
     const { pollMs } = this.#engine;
     const longestMs = pollMs === undefined ? Infinity : Math.min(pollMs, PROBE_POLL_MS);
     this.#askedAt = now;
     this.#request(
       () => this.#engine.lease(dependency, leaseMs),
-      (answer) => {
+      (answer, asOf) => {
         const lease = parseLease(answer);
-        if (lease === undefined) return false;
+        if (lease === undefined) return 'invalid';
+        const { state, token, waitMs } = lease;
         this.#askedAt = undefined;
-        if (lease.token !== undefined) {
+        this.#believe(state, asOf);
+        if (token !== undefined) {
           // Counted from the question: the engine's own count begins later, and ends later.
-          this.#token = lease.token;
+          this.#token = token;
           this.#leaseUntil = now + leaseMs;
-        } else if (lease.state.state === 'open') {
-          const later = this.#member.clock.now();
-          this.#deniedUntil = later + Math.min(Math.max(1, lease.waitMs), longestMs) * (1 + 0.1 * random());
-        } else this.#differ(lease.state, now);
-        return this.#believe(lease.state);
+        } else if (state.state === 'open') {
+          this.#deniedUntil = clock.now() + Math.min(Math.max(1, waitMs), longestMs) * (1 + 0.1 * random());
+        } else this.#differ(state);
+        return undefined;
       },
     );
   }
 
   /** A probe is due here, and the fleet says that all is well. */
-  #differ(state: FleetState, now: number): void {
-    const { leaseMs } = this.#member;
+  #differ(state: FleetState): void {
     const basis = this.#basis;
-    const isForgotten = state.run === 0;
-    const isLater = basis !== undefined && !isForgotten && (state.run !== basis.run || state.epoch > basis.epoch);
+    const isLater = basis !== undefined && state.run !== 0 && (state.run !== basis.run || state.epoch > basis.epoch);
     // Others have found it back, while a probe of this one was under way.
     if (isLater) this.#member.onState(state);
-    // It has lost its memory: then it is told, and one of those who know looks, and not all of them.
-    else if (isForgotten && !this.#hasRepeated) this.#repeat();
-    // Too few have found the dependency down. This one looks for itself.
-    else this.#leaseUntil = now + leaseMs;
+    // It knew, and has lost its memory: then it is told, and one of those who know looks, and not all of them.
+    else if (basis !== undefined && basis.run !== 0 && state.run === 0 && !this.#hasRepeated) this.#repeat();
+    // Too few have found the dependency down, or it was long ago. This one looks for itself.
+    else this.#look(this.#member.clock.now());
   }
 
   #repeat(): void {
-    const { clock, dependency, leaseMs } = this.#member;
+    const { clock, dependency } = this.#member;
     this.#hasRepeated = true;
     this.#request(
       () => this.#engine.report(dependency, { kind: 'down', retryAfterMs: 0 }),
-      (answer) => {
+      (answer, asOf) => {
         const state = parseState(answer);
         // It is of another mind.
-        if (state?.state === 'closed') this.#leaseUntil = clock.now() + leaseMs;
-        return this.#believe(state);
+        if (state?.state === 'closed') this.#look(clock.now());
+        return this.#believe(state, asOf);
       },
     );
   }
@@ -215,15 +236,22 @@ export class Seat implements FleetSeat {
     this.#readingUntil = now + ENGINE_MS;
     this.#request(
       () => this.#engine.read(dependency),
-      (answer) => {
+      (answer, asOf) => {
         this.#readingUntil = -Infinity;
-        return this.#believe(parseState(answer));
+        return this.#believe(parseState(answer), asOf);
       },
     );
   }
 
-  /** Asks the engine. It is lost if it throws, takes too long, or says what makes no sense. */
-  #request(ask: () => Promise<unknown>, onAnswer: (answer: unknown) => boolean): void {
+  /**
+   * Asks the engine. It is lost if it throws, takes too long, or says what makes no sense: then `onAnswer`, which is given what was
+   * known when it was asked, gives the reason.
+   */
+  #request(
+    ask: () => Promise<unknown>,
+    onAnswer: (answer: unknown, asOf: FleetState | undefined) => string | undefined,
+  ): void {
+    const asOf = this.#known;
     let isSettled = false;
     const settle = (reason: string | undefined): void => {
       if (isSettled) return;
@@ -243,7 +271,7 @@ export class Seat implements FleetSeat {
     const run = async (): Promise<void> => {
       try {
         const answer = await ask();
-        if (!isSettled && !this.#isOver) settle(onAnswer(answer) ? undefined : 'invalid');
+        if (!isSettled && !this.#isOver) settle(onAnswer(answer, asOf));
       } catch (error) {
         settle(error instanceof Error ? error.name : 'Error');
       }
@@ -272,24 +300,35 @@ export class Seat implements FleetSeat {
     if (state.run < known.run || (state.run === known.run && state.epoch <= known.epoch)) return;
     // Another memory, or a leap: it is as well to ask as to believe.
     if (state.run > known.run || state.epoch > known.epoch + FAR) this.#read();
-    else this.#believe(state);
+    else this.#believe(state, known);
   }
 
-  /** What the engine says for itself. */
-  #believe(state: FleetState | undefined): boolean {
-    if (state === undefined) return false;
+  /** What the engine says. Gives the reason if it makes no sense. */
+  #believe(state: FleetState | undefined, asOf: FleetState | undefined): string | undefined {
+    if (state === undefined) return 'invalid';
     const known = this.#known;
+    const isNewer =
+      known === undefined || state.run > known.run || (state.run === known.run && state.epoch > known.epoch);
+    // It was under way while something newer came. If nothing did, the engine itself has gone back.
+    if (!isNewer && asOf !== known) return undefined;
     this.#known = state;
-    if (known?.run === state.run && state.epoch <= known.epoch) return true;
-    // Closed, of a memory that is new to this instance, or has not heard it yet, does not say that somebody found it back.
-    if (state.state === 'closed' && (known?.run !== state.run || this.#untold !== undefined)) return true;
+    if (!isNewer && known.run === state.run) return undefined;
+    if (state.state === 'closed') {
+      // Of a memory that is new to this instance, or has not heard it yet: that does not say that somebody found it back.
+      if (known?.run !== state.run || this.#untold !== undefined) return undefined;
+    } else {
+      const now = this.#member.clock.now();
+      if (known?.state !== 'open') this.#heldSince = now;
+      if (this.#isLooking || this.#isHeldTooLong(now) || (this.#untold !== undefined && isOwnEvidence(this.#untold)))
+        return undefined;
+      this.#basis = state;
+    }
     // Somebody has found something out: a lease of before is worth nothing, and there is nothing to be impatient about.
     this.#takeToken();
     this.#dueAt = undefined;
     this.#deniedUntil = 0;
-    if (state.state === 'open') this.#basis = state;
     this.#member.onState(state);
-    return true;
+    return undefined;
   }
 
   /** The engine has answered. Who was alone has joined again when it has told what it found out meanwhile. */
@@ -333,4 +372,9 @@ export class Seat implements FleetSeat {
     this.#cancelRetry = clock.schedule(waitMs, () => this.#retry());
     this.#cancelRetry.unref?.();
   }
+}
+
+/** Seen without anybody's leave: no lease says how old it is, so it is as good as what others say. */
+function isOwnEvidence(report: FleetReport): boolean {
+  return report.kind === 'recovered' && report.token === 0;
 }

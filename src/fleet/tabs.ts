@@ -1,13 +1,13 @@
 import { COUNT, checkKeys, checkNumber, show } from '../checks.ts';
 import { type Cancel, type Clock, platformClock } from '../clock.ts';
-import { EMPTY_RECORD, type FleetRecord, type FleetState, leased, reported, stateOf } from '../model/fleet.ts';
+import { EMPTY_RECORD, FLEET_VERSION, type FleetRecord, leased, reported, stateOf } from '../model/fleet.ts';
 import { EngineFleet } from './engine-fleet.ts';
 import type { Fleet, FleetEngine, FleetMember, FleetReport, FleetSeat } from './fleet.ts';
+import { LONGEST_MS } from './record.ts';
 import {
   isNewer,
   isOfThePast,
   LONGEST_DEPENDENCY,
-  LONGEST_MS,
   MOST_VOTES,
   parseTabRecord,
   startOf,
@@ -17,7 +17,7 @@ import {
 
 /** The options of {@link tabFleet}. */
 export interface TabFleetOptions {
-  /** What its channel is called, and what its locks begin with: tabs of one name have one opinion. Default `"steadfetch"`. */
+  /** What its channel and its locks are called, in the main: tabs of one name have one opinion. Default `"steadfetch"`. */
   readonly name?: string;
   /** How many tabs have to find a dependency down before all of them open. Default 1, at most 16. */
   readonly quorum?: number;
@@ -45,7 +45,8 @@ export function tabFleet(options: TabFleetOptions = {}): Fleet {
   const { BroadcastChannel, navigator } = globalThis as Platform;
   const locks = navigator?.locks;
   if (BroadcastChannel === undefined || typeof locks?.query !== 'function') return new Unsupported();
-  return new EngineFleet(new TabEngine(name, quorum, locks, () => new BroadcastChannel(name)));
+  const own = `${name}:${FLEET_VERSION}`;
+  return new EngineFleet(new TabEngine(own, quorum, locks, () => new BroadcastChannel(own)));
 }
 
 /** What of the platform is used: types of the DOM are not there in every project. */
@@ -116,6 +117,9 @@ class TabEngine implements FleetEngine {
   readonly #entries = new Map<string, Entry>();
   #channel: Channel | undefined;
   #isHidden = false;
+  /** The list of locks that is being fetched, and the one that is fetched after it. */
+  #listing: Promise<unknown> = Promise.resolve();
+  #nextListing: Promise<readonly string[]> | undefined;
 
   constructor(
     name: string,
@@ -137,20 +141,19 @@ class TabEngine implements FleetEngine {
     const report = 'retryAfterMs' in given ? { ...given, retryAfterMs: bounded(given.retryAfterMs) } : given;
     return this.#change(dependency, (record, now) => {
       const next = reported(record, this.#id, report, this.#quorum, now);
-      return { record: next, answer: told(next, now) };
+      return { record: next, answer: stateOf(next, now) };
     });
   }
 
   lease(dependency: string, leaseMs: number): Promise<unknown> {
     return this.#change(dependency, (record, now) => {
-      const { record: next, answer } = leased(record, this.#id, bounded(leaseMs), now);
-      return { record: next, answer: { ...answer, state: told(next, now) } };
+      return leased(record, this.#id, bounded(leaseMs), now);
     });
   }
 
   async read(dependency: string): Promise<unknown> {
     const { record } = await this.#latest(dependency);
-    return told(record, this.#clock.epochNow());
+    return stateOf(record, this.#clock.epochNow());
   }
 
   subscribe(
@@ -203,7 +206,8 @@ class TabEngine implements FleetEngine {
           const change = decide(known.record, at);
           if (this.#clock.now() - claimedAt > CHANGE_MS) throw new Unavailable('late');
           if (change.record !== known.record) {
-            await this.#publish({ dependency, version: known.version + 1 + skipped, at, record: change.record });
+            const version = known.version + 1 + skipped;
+            await this.#publish({ dependency, version, at, record: change.record });
           }
           return change.answer;
         }
@@ -231,17 +235,35 @@ class TabEngine implements FleetEngine {
     if (this.#isHidden || !this.#entries.has(dependency)) throw new Unavailable('hidden');
     if (startOf(dependency).length > LONGEST_DEPENDENCY) throw new Unavailable('name-too-long');
     this.#open();
-    const { held = [] } = await this.#locks.query();
+    const held = await this.#list();
     const now = this.#clock.epochNow();
-    const prefix = `${this.#name}:knows:`;
-    const start = prefix + startOf(dependency);
+    const start = startOf(dependency);
     let latest = this.#known(dependency, now);
-    for (const { name = '' } of held) {
-      const other = name.startsWith(start) ? parseTabRecord(name.slice(prefix.length), now) : undefined;
+    for (const text of held) {
+      const other = text.startsWith(start) ? parseTabRecord(text, now) : undefined;
       if (other !== undefined && isNewer(other, latest)) latest = other;
     }
     this.#learn(latest);
     return latest;
+  }
+
+  /**
+   * What all tabs know, as it is after this call. The browser's list has all that all tabs hold: were it fetched once for each
+   * question, a hundred dependencies that go down together would block the browser. Who asks while one is fetched shares the next.
+   */
+  #list(): Promise<readonly string[]> {
+    this.#nextListing ??= this.#fetchList();
+    return this.#nextListing;
+  }
+
+  async #fetchList(): Promise<readonly string[]> {
+    await this.#listing.catch(() => {});
+    this.#nextListing = undefined;
+    const listing = this.#locks.query();
+    this.#listing = listing;
+    const { held = [] } = await listing;
+    const prefix = `${this.#name}:knows:`;
+    return held.flatMap(({ name = '' }) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
   }
 
   #known(dependency: string, now: number): TabRecord {
@@ -294,7 +316,7 @@ class TabEngine implements FleetEngine {
       () => letGo(last),
     );
     if (before.state === record.state && before.retryAt === record.retryAt) return;
-    for (const { onMessage } of [...entry.listeners]) onMessage(told(record, now));
+    for (const { onMessage } of [...entry.listeners]) onMessage(stateOf(record, now));
   }
 
   #remember(known: TabRecord): Promise<Release> {
@@ -330,6 +352,8 @@ class TabEngine implements FleetEngine {
     unlisten?.('pageshow', this.#show);
     this.#channel?.close();
     this.#channel = undefined;
+    // Nobody will tell it that it is shown again.
+    this.#isHidden = false;
   }
 
   /** A page that has a channel or a lock is not kept by the browser for the way back. */
@@ -344,7 +368,12 @@ class TabEngine implements FleetEngine {
     // A page is also shown when it has just been loaded.
     if (!this.#isHidden) return;
     this.#isHidden = false;
-    for (const { listeners } of this.#entries.values()) for (const { onBack } of [...listeners]) onBack(0);
+    this.#open();
+    for (const { known, listeners } of this.#entries.values()) {
+      // What it knew it tells again, until it has heard what is newer.
+      if (known !== undefined) this.#keep(known, this.#remember(known));
+      for (const { onBack } of [...listeners]) onBack(0);
+    }
   };
 }
 
@@ -388,12 +417,6 @@ function letGo(held: Promise<Release> | undefined): void {
     (release) => release(),
     () => {},
   );
-}
-
-/** A run in which nothing but votes has been is no other memory yet, which would be believed, and close whoever has voted. */
-function told(record: FleetRecord, now: number): FleetState {
-  const state = stateOf(record, now);
-  return record.epoch === 1 ? { ...state, run: 0 } : state;
 }
 
 /** In whole milliseconds: a name of a lock has no room for more. */

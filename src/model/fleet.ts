@@ -1,6 +1,6 @@
 /** What a fleet knows of one dependency, as plain data: every engine keeps it by the same rules. Times are the engine's. */
 export interface FleetRecord {
-  /** When it was begun: a record with a later one has replaced a lost one. 0 while nothing has happened. */
+  /** When it first changed: a record with a later one has replaced a lost one. 0 while there is nothing but votes. */
   readonly run: number;
   /** Grows with each thing that is found out, and with nothing else. */
   readonly epoch: number;
@@ -53,6 +53,9 @@ export interface LeaseAnswer {
   /** Milliseconds after which it is worth asking again, if it may not. */
   readonly waitMs: number;
 }
+
+/** Of the rules below and of what is kept and told by them: instances of different versions have different memories. */
+export const FLEET_VERSION = 1;
 
 /** What is known where nothing has happened. */
 export const EMPTY_RECORD: FleetRecord = {
@@ -110,7 +113,7 @@ function voted(
   const votes: Record<string, number> = { [by]: now + retryAfterMs };
   for (const [voter, until] of Object.entries(record.votes)) if (until > now && voter !== by) votes[voter] = until;
   if (Object.keys(votes).length >= quorum) return changed(record, 'open', now + retryAfterMs, trips, now);
-  return { ...record, run: begun(record, now), votes, lease: undefined };
+  return { ...record, votes, lease: undefined };
 }
 
 function changed(
@@ -121,9 +124,8 @@ function changed(
   now: number,
 ): FleetRecord {
   const { leases } = record;
-  const run = begun(record, now);
   return {
-    run,
+    run: record.run === 0 ? now : record.run,
     epoch: record.epoch + 1,
     state,
     retryAt,
@@ -133,10 +135,6 @@ function changed(
     leases,
     leasesBefore: leases,
   };
-}
-
-function begun({ run }: FleetRecord, now: number): number {
-  return run === 0 ? now : run;
 }
 
 function isHeld({ lease }: FleetRecord, now: number): boolean {

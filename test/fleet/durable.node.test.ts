@@ -92,14 +92,14 @@ const test = plainTest.extend<{ settings: Settings; workers: Workers }>({
       const isolate = async (name: string): Promise<Isolate> =>
         isolateAt(await miniflare.unsafeGetDirectURL(name), url);
       const [owner, guest] = await Promise.all([isolate('owner'), isolate('guest')]);
-      const dependency = new URL(url).origin;
+      const object = `1:${new URL(url).origin}`;
       const known = async (): Promise<unknown> => {
         const objects = (await miniflare.getDurableObjectNamespace('CIRCUITS', 'owner')) as unknown as Objects;
         const body = JSON.stringify({ ask: 'read', by: 'test', quorum: 1 });
-        const object = objects.get(objects.idFromName(dependency));
-        return (await object.fetch('https://fleet/', { method: 'POST', body })).json();
+        const stub = objects.get(objects.idFromName(object));
+        return (await stub.fetch('https://fleet/', { method: 'POST', body })).json();
       };
-      const restart = () => miniflare.unsafeEvictDurableObject('owner', 'CircuitObject', { name: dependency });
+      const restart = () => miniflare.unsafeEvictDurableObject('owner', 'CircuitObject', { name: object });
       await use({ upstream, owner, guest, complaints, known, restart });
     } finally {
       await miniflare.dispose();

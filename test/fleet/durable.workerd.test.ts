@@ -130,6 +130,33 @@ test('CircuitObject refuses what makes no sense, and keeps none of it', async ()
   expect(kept.size).toBe(0);
 });
 
+test('CircuitObject begins anew when what it has kept makes no sense, and mends it', async () => {
+  const { ask, start, kept } = objectBench();
+  await ask(start(), down);
+  const [[key, good]] = [...kept] as [[string, object]];
+  for (const stored of [null, 'garbage', {}, { ...good, votes: undefined }, { ...good, retryAt: Number.NaN }]) {
+    kept.set(key, stored);
+    const object = start();
+    expect(await ask(object, read)).toMatchObject({ status: 200, state: 'closed', epoch: 1 });
+    expect(await ask(object, down)).toMatchObject({ status: 200, state: 'open', epoch: 2 });
+    expect(await ask(start(), read)).toMatchObject({ state: 'open', epoch: 2 });
+  }
+});
+
+test('CircuitObject has not heard what it could not write', async () => {
+  const { ask, start, state } = objectBench();
+  const object = start();
+  const { put } = state.storage;
+  state.storage.put = async () => {
+    throw new Error('SQLITE_FULL');
+  };
+  await expect(ask(object, down)).rejects.toThrow('SQLITE_FULL');
+  expect(await ask(object, read)).toMatchObject({ state: 'closed' });
+  state.storage.put = put;
+  expect(await ask(object, down)).toMatchObject({ state: 'open' });
+  expect(await ask(start(), read)).toMatchObject({ state: 'open' });
+});
+
 /** A client whose namespace is one object, in this isolate. */
 function fleetBench({ pollMs = 5_000, frozen = false } = {}) {
   const clock = new FakeClock();
@@ -271,6 +298,10 @@ const waitUntil = (): void => {};
 const wrong = [
   { options: undefined, message: /^durableFleet must be an object, got undefined/ },
   { options: { waitUntil }, message: /^durableFleet\.namespace must be a namespace .* got undefined/ },
+  {
+    options: { namespace: { idFromName() {} }, waitUntil },
+    message: /^durableFleet\.namespace must be .* got an object/,
+  },
   { options: { namespace: 'CIRCUITS', waitUntil }, message: /^durableFleet\.namespace must be .* got "CIRCUITS"/ },
   { options: { namespace }, message: /^durableFleet\.waitUntil must be a function, got undefined/ },
   { options: { namespace, waitUntil, quorum: 0 }, message: /^durableFleet\.quorum must be .* got 0/ },

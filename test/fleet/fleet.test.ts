@@ -34,7 +34,7 @@ function fleetBench(
     hangs: false,
     requests: 0,
   };
-  const make = (): Instance => {
+  const make = (own: ClientOptions = {}): Instance => {
     let requests = 0;
     const events: SteadEvent[] = [];
     const client: Client = createClient({
@@ -52,6 +52,7 @@ function fleetBench(
         return new Response(null, { status: upstream.status });
       },
       ...options,
+      ...own,
     });
     client.subscribe((event) => events.push(event));
     return {
@@ -61,14 +62,14 @@ function fleetBench(
       state: () => client.snapshot().dependencies[origin]?.breaker?.state,
     };
   };
-  const instances = Array.from({ length: count }, make);
+  const instances = Array.from({ length: count }, () => make());
   const callAll = async (): Promise<void> => {
     const calls = instances.map(({ client }) => client.fetch(url).catch(() => {}));
     await clock.advance(latencyMs);
     await Promise.all(calls);
   };
   const states = (): (string | undefined)[] => instances.map(({ state }) => state());
-  return { clock, memory, upstream, instances, callAll, states };
+  return { clock, memory, upstream, instances, callAll, states, make };
 }
 
 const all = (count: number, state: string): string[] => Array(count).fill(state);
@@ -121,19 +122,25 @@ test('with a quorum, one instance whose own network is broken does not take the 
   expect(states()).toEqual(all(4, 'open'));
 });
 
-test('an instance that is alone in its opinion finds out by itself whether it still holds', async () => {
-  const { clock, upstream, instances, callAll } = fleetBench(3, { quorum: 2 });
-  await callAll();
-  upstream.status = 501;
-  const [broken] = instances;
-  for (let call = 1; call <= 3; call += 1) await broken?.client.fetch(url);
-  await clock.advance(10_000);
-  upstream.status = 200;
-  await broken?.client.fetch(url).catch(() => {});
-  await clock.advance(0);
-  await broken?.client.fetch(url);
-  expect(broken?.state()).toBe('closed');
-});
+test.for([true, false])(
+  'an instance that is alone in its opinion finds out by one probe whether it still holds: %s',
+  async (isDown) => {
+    const { clock, upstream, instances, callAll } = fleetBench(3, { quorum: 2 });
+    await callAll();
+    upstream.status = 501;
+    const [broken] = instances;
+    for (let call = 1; call <= 3; call += 1) await broken?.client.fetch(url);
+    await clock.advance(10_000);
+    if (!isDown) upstream.status = 200;
+    upstream.requests = 0;
+    await broken?.client.fetch(url).catch(() => {});
+    await clock.advance(0);
+    expect([broken?.state(), upstream.requests]).toEqual(['half-open', 0]);
+    await broken?.client.fetch(url);
+    await broken?.client.fetch(url).catch(() => {});
+    expect([broken?.state(), upstream.requests]).toEqual(isDown ? ['open', 1] : ['closed', 2]);
+  },
+);
 
 test('a prober that dies blocks the others for as long as its lease, and what it says later changes nothing', async () => {
   const { clock, upstream, instances, callAll, states } = fleetBench(3, { attemptTimeoutMs: false, deadlineMs: false });
@@ -462,12 +469,36 @@ test('a fleet that has forgotten is told again by one, and not every one looks f
   expect(upstream.requests).toBeLessThanOrEqual(2);
 });
 
-test('two clients of one instance send one probe', async () => {
+test('a client that comes with what it knew long ago takes nobody down', async () => {
+  const { clock, upstream, callAll, states, make } = fleetBench(3);
+  await callAll();
+  upstream.status = 501;
+  const before = createClient({
+    clock,
+    breaker: { failureThreshold: 1 },
+    retry: false,
+    fetch: async () => new Response(null, { status: 501 }),
+  });
+  await before.fetch(url);
+  upstream.status = 200;
+  await clock.advance(3_600_000);
+  const late = make({ restore: before.snapshot() });
+  expect(late.state()).not.toBe('closed');
+  for (let round = 1; round <= 3; round += 1) {
+    await late.client.fetch(url).catch(() => {});
+    await callAll();
+    await clock.advance(0);
+  }
+  expect([late.state(), ...states()]).toEqual(all(4, 'closed'));
+  expect(late.requests()).toBe(2);
+});
+
+test.for([501, 200])('two clients of one instance send one probe, whatever comes of it: %i', async (found) => {
   const clock = new FakeClock();
   const memory = new EngineMemory(clock);
   const fleet = new EngineFleet(memoryEngine(memory));
   let requests = 0;
-  let isDown = true;
+  let status = 501;
   const clients = [1, 2, 3].map(() =>
     createClient({
       clock,
@@ -477,7 +508,7 @@ test('two clients of one instance send one probe', async () => {
       async fetch() {
         requests += 1;
         await new Promise<void>((resolve) => clock.schedule(100, resolve));
-        return new Response(null, { status: isDown ? 501 : 200 });
+        return new Response(null, { status });
       },
     }),
   );
@@ -487,13 +518,14 @@ test('two clients of one instance send one probe', async () => {
     await Promise.all(calls);
   };
   await callAll(200);
-  isDown = false;
+  status = found;
   requests = 0;
+  memory.faults.delayMs = 20;
   await clock.advance(20_000);
   const calls: Promise<unknown>[] = [];
-  for (let round = 1; round <= 4; round += 1) {
+  for (let waitedMs = 0; waitedMs < (found === 200 ? 120 : 1_000); waitedMs += 10) {
     calls.push(...clients.map((client) => client.fetch(url).catch(() => {})));
-    await clock.advance(1);
+    await clock.advance(10);
   }
   expect(requests).toBe(1);
   await clock.advance(1_000);

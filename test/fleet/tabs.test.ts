@@ -36,8 +36,7 @@ function begin(): void {
   Object.assign(upstream, { status: 200, requests: 0 });
 }
 
-function instance(quorum = 1): Instance {
-  const fleet = tabFleet({ name, quorum });
+function instance(quorum = 1, fleet = tabFleet({ name, quorum })): Instance {
   fleets.push(fleet);
   const events: SteadEvent[] = [];
   const client = createClient({
@@ -72,7 +71,7 @@ async function fail(one: Instance): Promise<void> {
 /** What is written in the locks: what any tab would know. */
 async function written(): Promise<{ version: number; record: Record<string, unknown> }[]> {
   const { held = [] } = (await navigator?.locks?.query()) ?? {};
-  const prefix = `${name}:knows:`;
+  const prefix = `${name}:1:knows:`;
   const texts = new Set(
     held.flatMap((lock) => (lock.name?.startsWith(prefix) ? [lock.name.slice(prefix.length)] : [])),
   );
@@ -239,7 +238,7 @@ whereSupported('a claim that nobody lets go of is passed over, and by one only',
   await fail(all[0]);
   await untilOpen(all);
   const [{ version, record } = { version: 0, record: {} }] = await written();
-  const claim = `${name}:claims:${JSON.stringify([origin, record['run'], version + 1])}`;
+  const claim = `${name}:1:claims:${JSON.stringify([origin, record['run'], version + 1])}`;
   await new Promise<void>((resolve) => {
     const run = (): Promise<void> => {
       resolve();
@@ -295,6 +294,7 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
     text(1, -1, open),
     text(1, now, { ...open, run: now + 60_000 }),
     text(1, now, { ...open, run: 0 }),
+    text(1, now, { ...open, epoch: 1 }),
     text(1, now, { ...open, epoch: 1e15 }),
     text(1, now, { ...open, state: 'ajar' }),
     text(1, now, { ...open, retryAt: now + 1e9 }),
@@ -310,13 +310,13 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
     text(1, now, { ...open, lease: { holder: 'x', token: '2', until: now } }),
     JSON.stringify(['https://other.test', 1, now, open]),
   ];
-  const channel = new BroadcastChannel(name);
+  const channel = new BroadcastChannel(`${name}:1`);
   (channel as { unref?(): void }).unref?.();
   endings.push(() => channel.close());
   for (const message of garbage) channel.postMessage(message);
   for (const message of garbage) {
     if (typeof message !== 'string' || message.length > 900) continue;
-    void navigator?.locks?.request(`${name}:knows:${message}`, () => new Promise<void>((end) => endings.push(end)));
+    void navigator?.locks?.request(`${name}:1:knows:${message}`, () => new Promise<void>((end) => endings.push(end)));
   }
   const late = instance();
   await call(late);
@@ -332,6 +332,63 @@ whereSupported('garbage in the channel and in the locks changes nothing', async 
   const waits = (): (number | null | undefined)[] =>
     all.map(({ client }) => client.snapshot().dependencies[origin]?.breaker?.retryAfterMs);
   await expect.poll(() => waits().every((waitMs) => Number(waitMs) > 500), patience).toBe(true);
+});
+
+whereSupported('a hundred dependencies that go down together are a few questions to the browser', async () => {
+  begin();
+  const all = [instance(), instance()] as const;
+  const hosts = Array.from({ length: 100 }, (_, host) => `https://${host}.test/`);
+  for (const { client } of all) await Promise.all(hosts.map((host) => client.fetch(host)));
+  const locks = navigator?.locks as LockManager;
+  const query = locks.query.bind(locks);
+  let queries = 0;
+  locks.query = () => {
+    queries += 1;
+    return query();
+  };
+  endings.push(() => Reflect.deleteProperty(locks, 'query'));
+  upstream.status = 501;
+  for (let failure = 1; failure <= 3; failure += 1) {
+    await Promise.all(hosts.map((host) => all[0].client.fetch(host).catch(() => {})));
+  }
+  const open = (): number =>
+    Object.values(all[1].client.snapshot().dependencies).filter(({ breaker }) => breaker?.state !== 'closed').length;
+  await expect.poll(open, patience).toBe(100);
+  // It was four for each of them, and each was as long as all that is held.
+  expect(queries).toBeLessThan(200);
+  expect(all.flatMap(told)).toEqual([]);
+});
+
+/** As when a page leaves for the browser's cache of pages, and comes back. */
+const pageEvent = (type: 'pagehide' | 'pageshow'): unknown => {
+  return (globalThis as { dispatchEvent?(event: Event): boolean }).dispatchEvent?.(new Event(type));
+};
+const whereShown = typeof document === 'object' ? whereSupported : () => {};
+
+whereShown('a page that is back tells what it knew, to whoever comes then', async () => {
+  begin();
+  const one = instance();
+  await call(one);
+  await fail(one);
+  await expect.poll(async () => (await written()).length, patience).toBe(1);
+  pageEvent('pagehide');
+  await expect.poll(written, patience).toEqual([]);
+  pageEvent('pageshow');
+  await expect.poll(async () => (await written()).length, patience).toBe(1);
+});
+
+whereShown('a client that is closed when its page is hidden leaves the fleet to the next one', async () => {
+  begin();
+  const first = instance();
+  await call(first);
+  pageEvent('pagehide');
+  await first.client.close();
+  pageEvent('pageshow');
+  const next = instance(1, fleets[0]);
+  await call(next);
+  await fail(next);
+  await expect.poll(async () => (await written()).length, patience).toBe(1);
+  expect(told(next)).toEqual([]);
 });
 
 whereSupported('what was opened is closed on close, twice over', async () => {

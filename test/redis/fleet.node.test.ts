@@ -155,7 +155,7 @@ test('a flushed Redis, and whatever else is in its channel and under its key, ta
   const all = await Promise.all([instance(), instance()]);
   await Promise.all(all.map(call));
   const redis = await server.client();
-  const key = `steadfetch:fleet:{${origin}}`;
+  const key = `steadfetch:fleet:1:{${origin}}`;
   for (const message of [
     'garbage',
     '{}',

@@ -7,7 +7,7 @@ import { type Redis, RedisServer } from '../support/redis-server.ts';
 
 const origin = 'https://users.test';
 const patience = { timeout: 15_000, interval: 20 };
-const key = `steadfetch:fleet:{${origin}}`;
+const key = `steadfetch:fleet:1:{${origin}}`;
 
 let server: RedisServer;
 let replica: RedisServer;

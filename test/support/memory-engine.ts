@@ -12,7 +12,7 @@ export interface EngineFaults {
   isDown: boolean;
   /** Those that would change something throw, as those of a replica do. */
   isReadOnly: boolean;
-  /** In place of whatever is said. */
+  /** In place of whatever is said, or a function that gives it. */
   garbage: unknown;
 }
 
@@ -100,25 +100,28 @@ let instances = 0;
 export function memoryEngine(memory: EngineMemory): FleetEngine {
   instances += 1;
   const id = `instance-${instances}`;
-  const ask = (work: () => unknown): Promise<unknown> => {
+  const ask = (asked: 'report' | 'lease' | 'read', work: () => unknown): Promise<unknown> => {
     memory.requests += 1;
-    return memory.later(() => (memory.faults.garbage === undefined ? work() : memory.faults.garbage));
+    return memory.later(() => {
+      const { garbage, isReadOnly } = memory.faults;
+      if (garbage !== undefined) return typeof garbage === 'function' ? garbage(asked) : garbage;
+      if (isReadOnly && asked !== 'read') throw new TypeError('READONLY');
+      return work();
+    });
   };
   return {
     report: (dependency, report: FleetReport) =>
-      ask(() => {
-        if (memory.faults.isReadOnly) throw new TypeError('READONLY');
+      ask('report', () => {
         memory.keep(dependency, reported(memory.record(dependency), id, report, memory.quorum, memory.now));
         return stateOf(memory.record(dependency), memory.now);
       }),
     lease: (dependency, leaseMs) =>
-      ask(() => {
-        if (memory.faults.isReadOnly) throw new TypeError('READONLY');
+      ask('lease', () => {
         const { record, answer } = leased(memory.record(dependency), id, leaseMs, memory.now);
         memory.keep(dependency, record);
         return answer;
       }),
-    read: (dependency) => ask(() => stateOf(memory.record(dependency), memory.now)),
+    read: (dependency) => ask('read', () => stateOf(memory.record(dependency), memory.now)),
     subscribe: (dependency, onMessage, onLost, onBack) => memory.listen(dependency, { onMessage, onLost, onBack }),
     close: async () => {},
   };
