@@ -117,7 +117,10 @@ export interface StoreErrorEvent extends EventBase {
 export interface FleetEvent extends EventBase {
   readonly type: 'fleet';
   readonly status: 'joined' | 'alone';
-  /** Why it is alone: `timeout`, `invalid` (what the fleet's engine said made no sense), `unsupported`, or the name of its error. */
+  /**
+   * Why it is alone: `timeout`, `invalid` (what the fleet's engine said made no sense), `contradicted` (it has seen the dependency
+   * work, and the fleet says that it does not), `unsupported`, `closed`, or the word that says most of the engine's error.
+   */
   readonly reason?: string;
 }
 

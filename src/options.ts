@@ -146,8 +146,9 @@ export const BACKOFF_KEYS: readonly string[] = [
 
 export function resolveTools({ clock, random, name }: LayerTools = {}): Tools {
   if (clock !== undefined) {
+    if (Object(clock) !== clock) throw new TypeError(`clock must be an object, got ${show(clock)}`);
     for (const method of ['now', 'epochNow', 'schedule', 'timeoutSignal'] as const) {
-      checkFunction(`clock.${method}`, clock?.[method] ?? null, undefined);
+      checkFunction(`clock.${method}`, clock[method] ?? null, undefined);
     }
   }
   if (name !== undefined && typeof name !== 'string') throw new TypeError(`name must be a string, got ${show(name)}`);

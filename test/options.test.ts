@@ -82,8 +82,8 @@ test.for(['now', 'epochNow', 'schedule', 'timeoutSignal'])(
 );
 
 test.for([
-  [{ clock: null }, 'clock.now must be a function, got null'],
-  [{ clock: 'fake' }, 'clock.now must be a function, got null'],
+  [{ clock: null }, 'clock must be an object, got null'],
+  [{ clock: 'fake' }, 'clock must be an object, got "fake"'],
   [{ random: 0.5 }, 'random must be a function, got 0.5'],
   [{ random: null }, 'random must be a function, got null'],
   [{ name: 5 }, 'name must be a string, got 5'],

@@ -89,6 +89,7 @@ type Asked =
   | { readonly ask: 'report'; readonly report: FleetReport };
 
 class DurableEngine implements FleetEngine {
+  readonly isSilent = true;
   readonly pollMs: number;
   readonly #namespace: () => CircuitNamespace;
   readonly #waitUntil: (work: Promise<unknown>) => void;

@@ -22,7 +22,6 @@ export class EngineFleet implements Fleet {
     this.#seats.set(seat, member);
     return {
       probeWaitMs: () => (this.#isTaken(seat, dependency) ? NEIGHBOUR_MS : seat.probeWaitMs()),
-      // No call pays for what is told anyway.
       ...(this.#engine.pollMs === undefined ? {} : { onCall: () => seat.onCall() }),
       opened: (retryAfterMs, byProbe) => seat.opened(retryAfterMs, byProbe),
       closed: () => seat.closed(),

@@ -44,8 +44,12 @@ export interface FleetSeat {
 
 /** What has the memory: each instance talks to one. Every answer may be late, never come, or be anything at all. */
 export interface FleetEngine {
-  /** How often it is asked while there are calls, if it tells nothing by itself. */
+  /** How often it is asked while there are calls: what it tells by itself may get lost. */
   readonly pollMs?: number;
+  /** It tells nothing by itself: it is asked behind calls, and more often while somebody else's probe is awaited. */
+  readonly isSilent?: boolean;
+  /** `false` while there is no way to ask it: then nobody tries, and it costs it nothing that they look often. */
+  readonly isReachable?: boolean;
   report(dependency: string, report: FleetReport): Promise<unknown>;
   lease(dependency: string, leaseMs: number): Promise<unknown>;
   read(dependency: string): Promise<unknown>;

@@ -2,12 +2,15 @@
  * The rules of model/fleet.ts, to run where the record is, in one go. One hash per dependency; times are the server's.
  *
  * KEYS[1]: the record. ARGV: what is asked (`read`, `lease`, or a report: `down`, `failed`, `recovered`), by whom, the quorum, a
- * span in ms (of the lease, or until a probe), a token, the channel, and for how long a record is kept that nobody changes.
+ * span in ms (of the lease, or until a probe), a token, the channel, for how long a record is kept that nobody changes, and until when
+ * the question counts, on the server's clock: one that a frozen server has kept is old when it thaws. 0: however old.
  */
 export const FLEET_SCRIPT = `
-local asked, by, quorum, span, token, channel, kept = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local asked, by, quorum, span, token, channel, kept, counts = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7], tonumber(ARGV[8])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local isLate = counts > 0 and now > counts
+if isLate then asked = 'read' end
 local record, votes = {}, {}
 local flat = redis.call('HGETALL', KEYS[1])
 for i = 1, #flat, 2 do
@@ -69,7 +72,6 @@ if changed then
 end
 local retryAfter = state == 'open' and math.max(0, retryAt - now) or 0
 local said = string.format('{"run":%.0f,"epoch":%.0f,"state":"%s","retryAfterMs":%.0f,"trips":%.0f}', run, epoch, state, retryAfter, trips)
--- Who may not publish may still remember: the others hear of it when they ask.
-if told then redis.pcall('PUBLISH', channel, said) end
-return string.format('{"state":%s,"waitMs":%.0f,"token":%s}', said, wait, granted and string.format('%.0f', granted) or 'null')
+if told then redis.call('PUBLISH', channel, said) end
+return string.format('{"state":%s,"waitMs":%.0f,"token":%s,"now":%.0f,"isLate":%s}', said, wait, granted and string.format('%.0f', granted) or 'null', now, tostring(isLate))
 `;

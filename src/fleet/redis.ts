@@ -1,30 +1,40 @@
-import { COUNT, checkKeys, checkNumber, show } from '../checks.ts';
+import { COUNT, checkKeys, checkNumber, SPAN_MS, show } from '../checks.ts';
+import { platformClock } from '../clock.ts';
 import { FLEET_VERSION } from '../model/fleet.ts';
 import { EngineFleet } from './engine-fleet.ts';
 import type { Fleet, FleetEngine, FleetReport } from './fleet.ts';
+import { LONGEST_MS } from './record.ts';
 import { FLEET_SCRIPT } from './redis-script.ts';
 
-/** What of a client of Redis or Valkey is used: that of `redis` (node-redis) has it. */
+/** What of a client of `redis` (node-redis) is used, be it of one server, of a cluster or of sentinels. */
 export interface RedisClient {
   /** `false` while it has no connection: then nothing is asked of it. */
   readonly isReady?: boolean;
   eval(script: string, options: { readonly keys: string[]; readonly arguments: string[] }): Promise<unknown>;
   /** Another connection like this one, for messages: it is opened, and closed, by the fleet. */
   duplicate(): RedisSubscriber;
-}
-
-export interface RedisSubscriber {
-  readonly isReady?: boolean;
-  connect(): Promise<unknown>;
-  on(event: 'error' | 'ready' | 'end', listener: (error?: unknown) => void): unknown;
-  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  /** As its duplicates have it. */
   destroy(): void;
 }
 
+/** What of a duplicate is used. */
+export interface RedisSubscriber {
+  readonly isReady?: boolean;
+  connect(): Promise<unknown>;
+  on(event: 'error' | 'ready' | 'terminated', listener: (error?: unknown) => void): unknown;
+  subscribe(channel: string, listener: Deliver): Promise<unknown>;
+  unsubscribe(channel: string, listener: Deliver): Promise<unknown>;
+  destroy(): void;
+  /** Lets the process end, though this is open. */
+  unref?(): void;
+}
+
+// Bytes never come: but a listener of node-redis may be of either kind.
+type Deliver = (message: string | Uint8Array) => void;
+
 /** The options of {@link redisFleet}. */
 export interface RedisFleetOptions {
-  /** A client of `redis` (node-redis), connected; it stays yours. */
+  /** A client of `redis` (node-redis). It stays yours, and need not be connected yet. */
   readonly client: RedisClient;
   /** What keys and channels begin with: fleets of one prefix have one opinion. Default `"steadfetch:fleet:"`. */
   readonly prefix?: string;
@@ -33,11 +43,20 @@ export interface RedisFleetOptions {
    * broken can't take the others with it.
    */
   readonly quorum?: number;
+  /**
+   * How often an instance asks for news, in ms, while it has calls for the dependency: messages come at once, but may get lost.
+   * Default 60,000; `Infinity`: it relies on messages.
+   */
+  readonly pollMs?: number;
 }
 
 const MOST_PREFIX = 64;
 // How long a dependency is remembered that nobody calls any more.
 const KEPT_MS = 86_400_000;
+// How long a question counts: as long as its answer is waited for.
+const COUNTS_MS = 1_000;
+// A state has a hundred characters.
+const MOST_MESSAGE = 1_000;
 // How Redis begins a refusal, and the system its codes.
 const WORD = /^[A-Z][A-Z_]{1,30}\b/;
 // Over how long those who have lost it ask again when it is back.
@@ -45,23 +64,34 @@ const BACK_WITHIN_MS = 2_000;
 
 /**
  * One opinion of each dependency, for all instances that share a Redis or Valkey: `createClient({ breaker: { fleet } })`. One
- * key and one channel per dependency, in one slot of a cluster; at most `quorum` + 8 fields. Nothing waits for it: when it is slow or gone,
+ * key and one channel per dependency, in one slot of a cluster; at most `quorum` + 9 fields. Nothing waits for it: when it is slow or gone,
  * circuits go on alone, say so (`fleet` events), and come back by themselves.
  *
  * @throws TypeError or RangeError naming the option and the value.
  */
 export function redisFleet(options: RedisFleetOptions): Fleet {
-  checkKeys('redisFleet', options, ['client', 'prefix', 'quorum']);
+  if (typeof Reflect.get(Object(options), 'duplicate') === 'function') {
+    throw new TypeError('redisFleet must be given options, { client }, got a client');
+  }
+  checkKeys('redisFleet', options, ['client', 'prefix', 'quorum', 'pollMs']);
   const { client, prefix = 'steadfetch:fleet:' } = options;
-  if (typeof client?.eval !== 'function' || typeof client.duplicate !== 'function') {
-    throw new TypeError(`redisFleet.client must be a client of redis, got ${show(client)}`);
+  // Other libraries have some of these, and mean other things by them.
+  const missing = ['eval', 'duplicate', 'destroy'].filter((name) => !hasMethod(client, name));
+  if (missing.length > 0) {
+    const found = `${show(client)}${Object(client) === client ? ` without ${missing.join(' and ')}` : ''}`;
+    throw new TypeError(`redisFleet.client must be a client of redis (node-redis), got ${found}`);
   }
   if (typeof prefix !== 'string' || prefix.length > MOST_PREFIX || /[{}]/.test(prefix)) {
     const rule = `a string of at most ${MOST_PREFIX} characters without braces`;
     throw new TypeError(`redisFleet.prefix must be ${rule}, got ${show(prefix)}`);
   }
   const quorum = checkNumber('redisFleet.quorum', options.quorum, 1, { ...COUNT, most: 1_000 });
-  return new EngineFleet(new RedisEngine(client, prefix, quorum));
+  const pollMs = checkNumber('redisFleet.pollMs', options.pollMs, 60_000, SPAN_MS);
+  return new EngineFleet(new RedisEngine(client, prefix, quorum, pollMs));
+}
+
+function hasMethod(client: unknown, name: string): boolean {
+  return typeof Reflect.get(Object(client), name) === 'function';
 }
 
 interface Subscription {
@@ -72,31 +102,38 @@ interface Subscription {
 
 interface Connection {
   readonly subscriber: RedisSubscriber;
-  readonly ready: Promise<RedisSubscriber>;
+  readonly ready: Promise<unknown>;
+  /** Channels that are subscribed to, or being so. */
+  readonly heard: Map<string, { readonly deliver: Deliver; readonly done: Promise<unknown> }>;
 }
 
 class RedisEngine implements FleetEngine {
+  readonly pollMs: number;
   readonly #client: RedisClient;
   readonly #prefix: string;
   readonly #quorum: number;
-  readonly #id: string;
+  readonly #id = [Math.random(), Math.random()].map((part) => part.toString(36).slice(2)).join('');
   readonly #subscriptions = new Map<string, Set<Subscription>>();
-  /** Channels that are subscribed to. */
-  readonly #heard = new Set<string>();
+  /** How far the server's clock is ahead of this one, or a little more. */
+  #aheadMs: number | undefined;
   #connection: Connection | undefined;
   #isClosed = false;
 
-  constructor(client: RedisClient, prefix: string, quorum: number, random: () => number = Math.random) {
+  constructor(client: RedisClient, prefix: string, quorum: number, pollMs: number) {
     this.#client = client;
     this.#prefix = prefix;
     this.#quorum = quorum;
-    this.#id = [random(), random()].map((part) => part.toString(36).slice(2)).join('');
+    this.pollMs = pollMs;
+  }
+
+  get isReachable(): boolean {
+    return this.#client.isReady !== false && this.#connection?.subscriber.isReady !== false;
   }
 
   async report(dependency: string, report: FleetReport): Promise<unknown> {
     const retryAfterMs = report.kind === 'recovered' ? 0 : report.retryAfterMs;
     const token = report.kind === 'down' ? '0' : String(report.token);
-    return stateIn(await this.#ask(dependency, report.kind, retryAfterMs, token));
+    return (await this.#ask(dependency, report.kind, retryAfterMs, token))['state'];
   }
 
   lease(dependency: string, leaseMs: number): Promise<unknown> {
@@ -107,7 +144,7 @@ class RedisEngine implements FleetEngine {
     // One that waits for its connection would do it later, when nobody wants it any more.
     if (this.#client.isReady === false) throw new NotConnected();
     await this.#listen(this.#channel(dependency));
-    return stateIn(await this.#ask(dependency, 'read', 0, '0'));
+    return (await this.#ask(dependency, 'read', 0, '0'))['state'];
   }
 
   subscribe(
@@ -124,8 +161,10 @@ class RedisEngine implements FleetEngine {
       all.delete(own);
       if (all.size > 0 || this.#subscriptions.get(channel) !== all) return;
       this.#subscriptions.delete(channel);
-      this.#heard.delete(channel);
-      this.#connection?.ready.then((subscriber) => subscriber.unsubscribe(channel)).catch(() => {});
+      const connection = this.#connection;
+      const heard = connection?.heard.get(channel);
+      connection?.heard.delete(channel);
+      heard?.done.then(() => connection?.subscriber.unsubscribe(channel, heard.deliver)).catch(() => {});
     };
   }
 
@@ -136,15 +175,21 @@ class RedisEngine implements FleetEngine {
     this.#connection?.subscriber.destroy();
   }
 
-  async #ask(dependency: string, asked: string, spanMs: number, token: string): Promise<unknown> {
-    // One that waits for its connection would do it later, when nobody wants it any more.
+  async #ask(dependency: string, asked: string, spanMs: number, token: string): Promise<Record<string, unknown>> {
     if (this.#client.isReady === false) throw new NotConnected();
-    const args = [asked, this.#id, this.#quorum, Math.ceil(spanMs), token, this.#channel(dependency), KEPT_MS];
+    const now = platformClock.now();
+    const counts = this.#aheadMs === undefined ? 0 : now + this.#aheadMs + COUNTS_MS;
+    const span = Math.min(spanMs, LONGEST_MS);
+    const args = [asked, this.#id, this.#quorum, span, token, this.#channel(dependency), KEPT_MS, counts];
+    const inText = args.map((each) => (typeof each === 'number' ? String(Math.ceil(each)) : each));
     try {
-      const keys = [this.#key(dependency)];
-      return JSON.parse(String(await this.#client.eval(FLEET_SCRIPT, { keys, arguments: args.map(String) })));
+      const text = await this.#client.eval(FLEET_SCRIPT, { keys: [this.#key(dependency)], arguments: inText });
+      const answer = Object(JSON.parse(String(text))) as Record<string, unknown>;
+      this.#aheadMs = Number(answer['now']) - now;
+      if (answer['isLate'] === true) throw new Late();
+      return answer;
     } catch (error) {
-      throw new Refused(error);
+      throw error instanceof Late ? error : new Refused(error);
     }
   }
 
@@ -153,44 +198,54 @@ class RedisEngine implements FleetEngine {
     if (!this.#subscriptions.has(channel)) return;
     this.#connection ??= this.#connect();
     const connection = this.#connection;
-    if (this.#heard.has(channel)) {
-      if (connection.subscriber.isReady === false) throw new NotConnected();
-      return;
+    const { subscriber, ready, heard } = connection;
+    let own = heard.get(channel);
+    if (own === undefined) {
+      const deliver: Deliver = (text) => this.#deliver(channel, text);
+      own = { deliver, done: ready.then(() => subscriber.subscribe(channel, deliver)) };
+      heard.set(channel, own);
     }
     try {
-      const subscriber = await connection.ready;
-      await subscriber.subscribe(channel, (text) => this.#deliver(channel, text));
-      this.#heard.add(channel);
+      await own.done;
     } catch (error) {
-      if (this.#connection === connection && !this.#heard.size) this.#forget(connection, wordOf(error));
+      if (heard.get(channel) === own) heard.delete(channel);
+      if (heard.size === 0) this.#forget(connection, wordOf(error));
       throw new Refused(error);
     }
+    if (subscriber.isReady === false) throw new NotConnected();
   }
 
   /** One connection for all channels. The client connects again by itself, and subscribes anew. */
   #connect(): Connection {
     const subscriber = this.#client.duplicate();
+    subscriber.unref?.();
     const connection: Connection = {
       subscriber,
+      heard: new Map(),
       ready: (async () => {
         await subscriber.connect();
         if (this.#isClosed) subscriber.destroy();
-        return subscriber;
       })(),
     };
     connection.ready.catch(() => {});
-    subscriber.on('error', (error) => this.#tellAll(({ onLost }) => onLost(wordOf(error))));
-    // Also when it is there for the first time: but then nobody hears anything yet.
-    subscriber.on('ready', () => this.#heard.size > 0 && this.#tellAll(({ onBack }) => onBack(BACK_WITHIN_MS)));
+    let wasReady = false;
+    const isCurrent = (): boolean => this.#connection === connection;
+    subscriber.on('error', (error) => {
+      if (isCurrent()) this.#tellAll(({ onLost }) => onLost(wordOf(error)));
+    });
+    subscriber.on('ready', () => {
+      // Also when it is there for the first time: but then there is nothing that was not heard.
+      if (isCurrent() && wasReady) this.#tellAll(({ onBack }) => onBack(BACK_WITHIN_MS));
+      wasReady = true;
+    });
     // It has given up.
-    subscriber.on('end', () => this.#forget(connection, 'NotConnected'));
+    subscriber.on('terminated', (error) => this.#forget(connection, wordOf(error)));
     return connection;
   }
 
   #forget(connection: Connection, reason: string): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
-    this.#heard.clear();
     try {
       connection.subscriber.destroy();
     } catch {
@@ -199,7 +254,8 @@ class RedisEngine implements FleetEngine {
     if (!this.#isClosed) this.#tellAll(({ onLost }) => onLost(reason));
   }
 
-  #deliver(channel: string, text: string): void {
+  #deliver(channel: string, text: string | Uint8Array): void {
+    if (typeof text !== 'string' || text.length > MOST_MESSAGE) return;
     let message: unknown;
     try {
       message = JSON.parse(text);
@@ -227,8 +283,8 @@ class NotConnected extends Error {
   override readonly name = 'NotConnected';
 }
 
-function stateIn(answer: unknown): unknown {
-  return Reflect.get(Object(answer), 'state');
+class Late extends Error {
+  override readonly name = 'late';
 }
 
 /** Has for its name what the server or the system calls it. */

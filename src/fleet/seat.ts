@@ -12,6 +12,8 @@ const LONGEST_BACKOFF_MS = 30_000;
 const PROBE_POLL_MS = 1_000;
 // How many times as long as its patience a circuit is open by nothing but what others say: then it looks for itself.
 const TRUST = 30;
+// How often it is looked whether an engine can be reached again.
+const UNREACHABLE_MS = 1_000;
 // A message that is so far ahead of what was known is asked about, and not believed.
 const FAR = 1_000;
 
@@ -52,6 +54,8 @@ export class Seat implements FleetSeat {
   #cancelRetry: Cancel | undefined;
   /** When the engine may be asked again, after it has failed. */
   #retryAt = Infinity;
+  /** When it was last asked because of a message. */
+  #wonderedAt = -Infinity;
   /** When the engine was last asked anything. */
   #lastAskedAt = -Infinity;
   /** What gives a request up that is under way, and when it left. */
@@ -71,8 +75,8 @@ export class Seat implements FleetSeat {
       // What was said meanwhile was not heard.
       (withinMs) => (withinMs > 0 ? this.#retryIn(withinMs * member.random()) : this.#retry()),
     );
-    // One that is polled is asked behind a call: there may be no request yet whose doing it could be.
-    if (engine.pollMs === undefined) this.#read();
+    // One that tells nothing is asked behind a call: there may be no request yet whose doing it could be.
+    if (!engine.isSilent) this.#read();
   }
 
   probeWaitMs(): number {
@@ -96,8 +100,8 @@ export class Seat implements FleetSeat {
   onCall(): void {
     const now = this.#member.clock.now();
     this.#catchUp(now);
-    const { pollMs } = this.#engine;
-    if (pollMs === undefined || this.#isAlone || this.#pending.size > 0) return;
+    const { pollMs = Infinity } = this.#engine;
+    if (this.#isAlone || this.#pending.size > 0) return;
     if (now - this.#lastAskedAt >= pollMs) this.#read();
   }
 
@@ -179,8 +183,8 @@ export class Seat implements FleetSeat {
 
   #ask(now: number): void {
     const { clock, dependency, leaseMs, random } = this.#member;
-    const { pollMs } = this.#engine;
-    const longestMs = pollMs === undefined ? Infinity : Math.min(pollMs, PROBE_POLL_MS);
+    const { isSilent, pollMs = Infinity } = this.#engine;
+    const longestMs = isSilent ? Math.min(pollMs, PROBE_POLL_MS) : Infinity;
     this.#askedAt = now;
     this.#request(
       () => this.#engine.lease(dependency, leaseMs),
@@ -289,7 +293,8 @@ export class Seat implements FleetSeat {
   #retry(): void {
     this.#retryAt = Infinity;
     this.#cancelRetry?.();
-    this.#read();
+    if (this.#engine.isReachable === false) this.#retryIn(UNREACHABLE_MS * this.#half());
+    else this.#read();
   }
 
   /** A message that nobody asked for. */
@@ -299,8 +304,18 @@ export class Seat implements FleetSeat {
     if (this.#isOver || this.#isAlone || state === undefined || known === undefined) return;
     if (state.run < known.run || (state.run === known.run && state.epoch <= known.epoch)) return;
     // Another memory, or a leap: it is as well to ask as to believe.
-    if (state.run > known.run || state.epoch > known.epoch + FAR) this.#read();
+    if (state.run > known.run || state.epoch > known.epoch + FAR) this.#wonder();
     else this.#believe(state, known);
+  }
+
+  /** Whoever can write messages must not make each of them a question. */
+  #wonder(): void {
+    const now = this.#member.clock.now();
+    const waitMs = this.#wonderedAt + ENGINE_MS - now;
+    if (waitMs > 0 && this.#retryAt < Infinity) return;
+    this.#wonderedAt = now + Math.max(0, waitMs);
+    if (waitMs > 0) this.#retryIn(waitMs);
+    else this.#read();
   }
 
   /** What the engine says. Gives the reason if it makes no sense. */
@@ -359,10 +374,18 @@ export class Seat implements FleetSeat {
       this.#isAlone = true;
       this.#member.onStatus({ status: 'alone', reason });
     }
+    if (this.#engine.isReachable === false) {
+      this.#retry();
+      return;
+    }
     const longestMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 16);
-    // Half of it by chance: a fleet must not come back in step.
-    this.#retryIn(longestMs * (0.5 + 0.5 * this.#member.random()));
+    this.#retryIn(longestMs * this.#half());
+  }
+
+  /** Half of a wait is by chance: a fleet must not come back in step. */
+  #half(): number {
+    return 0.5 + 0.5 * this.#member.random();
   }
 
   #retryIn(waitMs: number): void {

@@ -4,7 +4,7 @@ import { requirePartition } from '../fallback-options.ts';
 import { Lru } from '../model/lru.ts';
 import { resolveTools } from '../options.ts';
 import { decodeEntry, encodeEntry } from './codec.ts';
-import { BoundedNames, bytesIn } from './names.ts';
+import { BoundedNames, checkPrefix } from './names.ts';
 import type { Partition, Store, StoreEntry } from './store.ts';
 
 /** What of a Workers KV namespace is used. */
@@ -28,7 +28,7 @@ export interface KvStoreOptions {
   readonly namespace: KvNamespace | (() => KvNamespace);
   /** Whose data an answer is. Required, because the namespace serves everybody: a function of the request, or `"public"`. */
   readonly partition: Partition;
-  /** What all keys begin with, so that the namespace can hold other things too. Default `"steadfetch "`. */
+  /** What all keys begin with, so that the namespace can hold other things too. Default `"steadfetch"`. */
   readonly prefix?: string;
   /** The clock; by default the platform's. */
   readonly clock?: Clock;
@@ -41,7 +41,6 @@ const WRITE_INTERVAL_MS = 1_000;
 // A minute, and some seconds for a clock of ours that is slow.
 const LEAST_LIFE_MS = 65_000;
 
-const MOST_PREFIX_BYTES = 64;
 // Of how many keys an isolate remembers when it wrote them.
 const REMEMBERED_WRITES = 1_000;
 
@@ -56,16 +55,13 @@ const REMEMBERED_WRITES = 1_000;
  */
 export function kvStore(options: KvStoreOptions): Store {
   checkKeys('kvStore', options, ['namespace', 'partition', 'prefix', 'clock']);
-  const { namespace, prefix = 'steadfetch ' } = options;
+  const { namespace, prefix = 'steadfetch' } = options;
   if (typeof namespace !== 'function' && typeof namespace?.get !== 'function') {
     throw new TypeError(`kvStore.namespace must be a KV namespace or a function, got ${show(namespace)}`);
   }
-  if (typeof prefix !== 'string' || bytesIn(prefix) > MOST_PREFIX_BYTES) {
-    throw new TypeError(`kvStore.prefix must be a string of at most ${MOST_PREFIX_BYTES} bytes, got ${show(prefix)}`);
-  }
   const partition = requirePartition('kvStore.partition', options.partition);
   const { clock } = resolveTools({ clock: options.clock ?? platformClock });
-  const names = new BoundedNames(prefix, MOST_KEY_BYTES);
+  const names = new BoundedNames(checkPrefix('kvStore.prefix', prefix), MOST_KEY_BYTES);
   const writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
   const kv = (): KvNamespace => (typeof namespace === 'function' ? namespace() : namespace);
 

@@ -1,6 +1,17 @@
+import { show } from '../checks.ts';
 import { Fingerprints } from '../http/credentials.ts';
 
+const MOST_PREFIX_BYTES = 64;
 const MOST_PARTITION_BYTES = 256;
+
+/**
+ * The prefix given for the option at `path`.
+ * @throws TypeError if it is none.
+ */
+export function checkPrefix(path: string, prefix: unknown): string {
+  if (typeof prefix === 'string' && bytesIn(prefix) <= MOST_PREFIX_BYTES) return prefix;
+  throw new TypeError(`${path} must be a string of at most ${MOST_PREFIX_BYTES} bytes, got ${show(prefix)}`);
+}
 
 /** Keys as a store takes them: what is too long, which whoever chooses URLs can make it, goes by its SHA-256. */
 export class BoundedNames {
@@ -9,7 +20,8 @@ export class BoundedNames {
   readonly #fingerprints = new Fingerprints();
 
   constructor(prefix: string, mostBytes: number) {
-    this.#prefix = prefix;
+    // A space ends it, as one ends the partition: no prefix is the beginning of another's names.
+    this.#prefix = `${prefix.replace(/[% ]/g, encodeURIComponent)} `;
     this.#mostBytes = mostBytes;
   }
 

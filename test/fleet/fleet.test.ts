@@ -256,16 +256,16 @@ test('an engine that has lost its memory closes nobody, for it knows nothing', a
   expect(first?.events.filter(({ type }) => type === 'transition')).toHaveLength(1);
 });
 
-test('a flood of messages that nobody can have sent is one question', async () => {
+test('a flood of messages that nobody can have sent is one question a second', async () => {
   const { clock, memory, callAll } = fleetBench(1);
   await callAll();
-  memory.faults.delayMs = 500;
+  await clock.advance(10_000);
   const before = memory.requests;
-  for (let message = 1; message <= 1_000; message += 1) {
+  for (let message = 1; message <= 3_000; message += 1) {
     memory.publish(origin, { run: memory.now + message, epoch: message, state: 'open', retryAfterMs: 1e12, trips: 0 });
+    await clock.advance(1);
   }
-  await clock.advance(600);
-  expect(memory.requests - before).toBeLessThanOrEqual(2);
+  expect(memory.requests - before).toBe(4);
 });
 
 test('a clock that is minutes off changes nothing', async () => {

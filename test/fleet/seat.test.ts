@@ -16,7 +16,11 @@ function bench(says: Partial<FleetEngine>, limits = {}) {
   let leases = 0;
   const told: FleetStatus[] = [];
   const engine: FleetEngine = {
-    ...says,
+    get isReachable() {
+      return says.isReachable ?? true;
+    },
+    isSilent: says.isSilent ?? false,
+    ...(says.pollMs === undefined ? {} : { pollMs: says.pollMs }),
     read: async (dependency) => says.read?.(dependency),
     report: async (dependency, report) => says.report?.(dependency, report),
     async lease(dependency, leaseMs) {
@@ -65,6 +69,7 @@ function bench(says: Partial<FleetEngine>, limits = {}) {
 test('a lease that comes with news is one', async () => {
   // As with an engine that tells nothing by itself: the news comes with the answer.
   const { clock, call, leases, sent } = bench({
+    isSilent: true,
     pollMs: 60_000,
     read: async () => record(1, 'closed'),
     report: async () => record(2, 'open'),
@@ -80,6 +85,7 @@ test('an answer that was overtaken by a newer one changes nothing, and what foll
   let overtaken: ((state: unknown) => void) | undefined;
   let reads = 0;
   const { clock, breaker, call } = bench({
+    isSilent: true,
     pollMs: 1_000,
     read: () => {
       reads += 1;
@@ -103,7 +109,7 @@ test('an answer that was overtaken by a newer one changes nothing, and what foll
 
 test('an engine that has gone back, and has lost what was told last, is believed from there on', async () => {
   let now = record(9, 'closed');
-  const { clock, breaker, call } = bench({ pollMs: 1_000, read: async () => now });
+  const { clock, breaker, call } = bench({ isSilent: true, pollMs: 1_000, read: async () => now });
   await call();
   now = record(7, 'closed');
   await clock.advance(1_000);
@@ -142,6 +148,25 @@ test('a fleet that says so for an hour and more is not believed: the circuit loo
   const before = sent();
   await liveFor(600_000);
   expect([told.length, sent() - before]).toEqual([1, 600]);
+});
+
+test('an engine that could not be reached for long is joined within a second, and not when a long wait is over', async () => {
+  const reach = { isReachable: false };
+  const { clock, call, told } = bench({
+    get isReachable() {
+      return reach.isReachable;
+    },
+    read: async () => {
+      if (!reach.isReachable) throw new TypeError('not connected');
+      return record(1, 'closed');
+    },
+  });
+  await call();
+  await clock.advance(600_000);
+  expect(told).toEqual([{ status: 'alone', reason: 'TypeError' }]);
+  reach.isReachable = true;
+  await clock.advance(1_000);
+  expect(told.at(-1)).toEqual({ status: 'joined' });
 });
 
 test('a fleet that is closed says so to those who are in it, and once', async () => {

@@ -1,9 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { createClient as connect } from 'redis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { redisFleet } from '../../src/adapters/redis.ts';
+import { type RedisClient, redisFleet } from '../../src/adapters/redis.ts';
 import { type Client, createClient, type Fleet, type SteadEvent } from '../../src/index.ts';
-import { RedisServer } from '../support/redis-server.ts';
+import { type Redis, RedisServer } from '../support/redis-server.ts';
 
 const origin = 'https://users.test';
 const patience = { timeout: 15_000, interval: 20 };
@@ -160,6 +164,7 @@ test('a flushed Redis, and whatever else is in its channel and under its key, ta
     'garbage',
     '{}',
     '{"run":1e999}',
+    '['.repeat(10_000_000),
     JSON.stringify({ run: 9e15, epoch: 9e15, state: 'open', retryAfterMs: 1e15, trips: 0 }),
   ]) {
     await redis.publish(`${key}:changes`, message);
@@ -220,6 +225,7 @@ test('redisFleet() has not joined before it hears, and asks until it does', { ti
       return client.isReady;
     },
     eval: client.eval.bind(client),
+    destroy() {},
     duplicate() {
       const subscriber = client.duplicate();
       const subscribe = subscriber.subscribe.bind(subscriber);
@@ -244,6 +250,128 @@ test('redisFleet() has not joined before it hears, and asks until it does', { ti
   await expect.poll(() => late.snapshot().dependencies[origin]?.breaker?.state !== 'closed', patience).toBe(true);
 });
 
+test('redisFleet() given a client in place of options says what it takes', async () => {
+  expect(() => redisFleet(connect() as never)).toThrow('redisFleet must be given options, { client }, got a client');
+});
+
+test('a client that leaves while its dependency is being subscribed to leaves nobody deaf', {
+  timeout: 60_000,
+}, async () => {
+  const other = await instance();
+  for (const leavesAfterMs of [0, 20, 60]) {
+    const redis = await server.client();
+    const fleet = redisFleet({ client: slow(redis, 40), pollMs: Infinity });
+    fleets.push(fleet);
+    const dependency = `https://${leavesAfterMs}.test`;
+    const join = (): Client => createClient({ breaker: { fleet }, fetch: async () => new Response('ok') });
+    const [first, second] = [join(), join()];
+    await first.fetch(dependency);
+    await sleep(leavesAfterMs);
+    await Promise.all([first.close(), second.fetch(dependency)]);
+    await sleep(150);
+    upstream.status = 501;
+    for (let failure = 1; failure <= 3; failure += 1) await other.client.fetch(dependency);
+    await expect.poll(() => second.snapshot().dependencies[dependency]?.breaker?.state, patience).toBe('open');
+  }
+});
+
+/** A client to whose server it is a long way. */
+function slow(redis: Redis, delayMs: number): RedisClient {
+  return {
+    eval: redis.eval.bind(redis),
+    destroy() {},
+    duplicate() {
+      const subscriber = redis.duplicate();
+      subscriber.on('error', () => {});
+      const subscribe = subscriber.subscribe.bind(subscriber);
+      Reflect.set(subscriber, 'subscribe', async (...args: Parameters<typeof subscribe>) => {
+        await sleep(delayMs);
+        await subscribe(...args);
+      });
+      return subscriber;
+    },
+  };
+}
+
+test('a subscriber that gives up is replaced', { timeout: 60_000 }, async () => {
+  const redis = await server.client();
+  const client = {
+    eval: redis.eval.bind(redis),
+    destroy() {},
+    duplicate: () => redis.duplicate({ socket: { port: server.port, reconnectStrategy: false } }),
+  };
+  const fleet = redisFleet({ client, pollMs: Infinity });
+  fleets.push(fleet);
+  const one = createClient({ breaker: { fleet }, fetch: async () => new Response('ok') });
+  await one.fetch(origin);
+  const listeners = async (): Promise<unknown> => (await redis.sendCommand(['PUBSUB', 'CHANNELS', '*'])) as unknown[];
+  await expect.poll(listeners, patience).toHaveLength(1);
+  await redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+  await expect.poll(listeners, patience).toHaveLength(0);
+  await expect.poll(listeners, patience).toHaveLength(1);
+});
+
+test('news that no message tells comes with a call, after pollMs', { timeout: 60_000 }, async () => {
+  const redis = await server.client();
+  const deaf = {
+    connect: async () => {},
+    on() {},
+    subscribe: async () => {},
+    unsubscribe: async () => {},
+    destroy() {},
+  };
+  const fleet = redisFleet({
+    client: { eval: redis.eval.bind(redis), destroy() {}, duplicate: () => deaf },
+    pollMs: 100,
+  });
+  fleets.push(fleet);
+  const one = createClient({ breaker: { fleet }, fetch: async () => new Response('ok') });
+  await one.fetch(origin);
+  const other = await instance();
+  await fail(other);
+  await expect
+    .poll(async () => {
+      await one.fetch(origin).catch(() => {});
+      return one.snapshot().dependencies[origin]?.breaker?.state;
+    }, patience)
+    .not.toBe('closed');
+});
+
+test('what a frozen Redis was told takes nobody down when it thaws', { timeout: 60_000 }, async () => {
+  const all = await Promise.all([instance(), instance()]);
+  const [first, second] = all as [Instance, Instance];
+  await Promise.all(all.map(call));
+  const redis = await server.client();
+  const answered = async (): Promise<number> =>
+    Number(/cmdstat_eval:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+  await expect.poll(answered, patience).toBe(2);
+  server.freeze();
+  try {
+    await fail(first);
+    await sleep(3_000);
+    upstream.status = 200;
+    await untilCalled([first], () => first.state() === 'closed');
+  } finally {
+    server.thaw();
+  }
+  // All that was said to it is done by now.
+  await redis.ping();
+  await untilCalled(all, () =>
+    all.every(({ events }) => events.filter(({ type }) => type === 'fleet').length % 2 === 0),
+  );
+  expect([first, second].map(({ events }) => events.filter(({ type }) => type === 'transition').length)).toEqual([
+    3, 0,
+  ]);
+});
+
+test('redisFleet() lets the process end', { timeout: 60_000 }, async () => {
+  const child = spawn(process.execPath, ['test/support/fleet-leaver.ts', server.url], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(30_000) });
+  expect(code).toBe(0);
+});
+
 test('redisFleet() keeps nothing of a dependency to which nothing has happened, whoever chooses hosts', {
   timeout: 60_000,
 }, async () => {
@@ -257,7 +385,13 @@ test('redisFleet() keeps nothing of a dependency to which nothing has happened, 
 });
 
 const wrong = [
-  { options: { client: undefined }, message: /^redisFleet\.client must be a client of redis, got undefined/ },
+  {
+    options: { client: undefined },
+    message: /^redisFleet\.client must be a client of redis \(node-redis\), got undefined/,
+  },
+  // As ioredis is, which would open connections without end.
+  { options: { client: { eval() {}, duplicate() {} } }, message: /, got an object without destroy$/ },
+  { options: { pollMs: 0 }, message: /^redisFleet\.pollMs must be/ },
   { options: { prefix: '{x}' }, message: /^redisFleet\.prefix must be a string/ },
   { options: { prefix: 'x'.repeat(65) }, message: /^redisFleet\.prefix must be a string/ },
   { options: { quorum: 0 }, message: /^redisFleet\.quorum must be/ },

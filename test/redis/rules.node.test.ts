@@ -39,7 +39,7 @@ test('the script says what the model says, after any sequence of questions', { t
         // A lease that is over at once would be over for both, but a millisecond apart.
         const spanMs = kind === 'lease' ? LONG : rest.span;
         const token = 'back' in rest ? (tokens.at(-1 - rest.back) ?? 0) : 0;
-        const args = [kind, rest.by, quorum, spanMs, token, `${key}:changes`, 60_000].map(String);
+        const args = [kind, rest.by, quorum, spanMs, token, `${key}:changes`, 60_000, 0].map(String);
         const said = JSON.parse(String(await redis.eval(FLEET_SCRIPT, { keys: [key], arguments: args })));
         let granted: number | undefined;
         if (kind === 'lease') {
@@ -62,10 +62,22 @@ test('the script says what the model says, after any sequence of questions', { t
 test('the script keeps one key and few fields, however many instances there are, and lets go of them in a day', async () => {
   const key = 'bounded:{1}';
   for (let instance = 0; instance < 1_000; instance += 1) {
-    const args = ['down', `instance-${instance}`, 3, LONG, '', `${key}:changes`, 86_400_000].map(String);
+    const args = ['down', `instance-${instance}`, 3, LONG, '', `${key}:changes`, 86_400_000, 0].map(String);
     await redis.eval(FLEET_SCRIPT, { keys: [key], arguments: args });
   }
   expect(await redis.hLen(key)).toBeLessThan(12);
   expect(await redis.keys('bounded:*')).toEqual([key]);
   expect(await redis.pTTL(key)).toBeGreaterThan(86_000_000);
+});
+
+test('the script does nothing that has come too late, and says so', async () => {
+  const key = 'late:{1}';
+  const ask = async (counts: number): Promise<{ state: { state: string }; isLate: boolean; now: number }> => {
+    const args = ['down', 'a', 1, LONG, '', `${key}:changes`, 60_000, counts].map(String);
+    return JSON.parse(String(await redis.eval(FLEET_SCRIPT, { keys: [key], arguments: args })));
+  };
+  const { now, ...first } = await ask(1);
+  expect(first).toMatchObject({ state: { state: 'closed' }, isLate: true });
+  expect(await redis.exists(key)).toBe(0);
+  expect(await ask(now + 60_000)).toMatchObject({ state: { state: 'open' }, isLate: false });
 });

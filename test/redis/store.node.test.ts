@@ -58,9 +58,21 @@ test('redisStore() forgets one key, one partition, or all, and nothing of what i
   expect([await left(), await redis.get('mine')]).toEqual([[], 'a text']);
 });
 
+test('redisStore() forgets nothing of a store whose prefix begins as its own does', async () => {
+  const ours = [store({ prefix: 'app' }), store({ prefix: 'app:' })] as const;
+  const theirs = [store({ prefix: 'app:v2' }), store({ prefix: 'app:v2:' }), store({ prefix: 'app ' })] as const;
+  const keys = ['public GET 1', ':v2 GET 1', 'v2:public GET 1', '%20 GET 1'];
+  for (const their of theirs) for (const key of keys) await their.set(key, entryOf(key));
+  for (const our of ours) {
+    for (const key of keys) expect(await our.get(key)).toBeUndefined();
+    for (const partition of [undefined, 'public', ':v2', 'v2:public', '']) await our.clear(partition);
+  }
+  for (const their of theirs) for (const key of keys) expect((await their.get(key))?.key).toBe(key);
+});
+
 test('redisStore() clears thousands of entries', { timeout: 60_000 }, async () => {
   const all = redis.multi();
-  for (let entry = 0; entry < 5_000; entry += 1) all.set(`steadfetch:answers:ann GET ${entry}`, 'x');
+  for (let entry = 0; entry < 5_000; entry += 1) all.set(`steadfetch:answers ann GET ${entry}`, 'x');
   await all.exec();
   await store().clear('ann');
   expect(await redis.keys('*')).toEqual([]);
@@ -129,6 +141,7 @@ const wrong = [
   { options: { client: {} }, message: /^redisStore\.client must be a client of redis, got an object/ },
   { options: { partition: undefined }, message: /^redisStore\.partition/ },
   { options: { prefix: 'x'.repeat(65) }, message: /^redisStore\.prefix must be a string of at most 64 bytes/ },
+  { options: { clock: 1 }, message: /^clock must be an object, got 1/ },
   { options: { maxEntries: 5 }, message: /^redisStore\.maxEntries is not an option/ },
 ];
 
