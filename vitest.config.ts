@@ -24,6 +24,8 @@ export default defineConfig({
     projects: [
       project('node', 'node', { setupFiles: './tools/strict-process.ts' }),
       project('happy-dom', undefined, {
+        // One window for all files: a new one for each took longer than their tests.
+        isolate: false,
         environment: './tools/native-fetch-dom.ts',
         setupFiles: './tools/strict-process.ts',
       }),

@@ -187,7 +187,9 @@ test.for(['index.ts', 'devtools/index.ts', 'fleet/tabs.ts', 'health/index.ts', '
 );
 
 test('no code names what only one runtime has', () => {
-  expect(mentions(/\bprocess\.|\bBuffer\b|\brequire\(|\bglobal\.|\b__dirname\b|\bBun\b/)).toEqual([]);
+  const named = mentions(/\bprocess\.|\bBuffer\b|\brequire\(|\bglobal\.|\b__dirname\b|\bBun\b/);
+  // Redis is for servers: those that have no base64 of JavaScript's yet have Buffer's.
+  expect(named.filter((line) => !line.startsWith('stores/redis.ts:'))).toEqual([]);
 });
 
 test('only the panel knows a document, in the files that make elements and listen to the page', () => {

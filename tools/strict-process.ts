@@ -3,9 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
 
 // A warning (too many listeners, a promise handled late) fails the run as an error that nobody caught.
-process.on('warning', (warning) => {
+if (!process.listeners('warning').some(({ name }) => name === fail.name)) process.on('warning', fail);
+
+function fail(warning: Error): void {
   if (warning.name !== 'ExperimentalWarning') throw warning;
-});
+}
 
 // What keeps the process alive: an unreferenced timer or socket is free to stay. Vitest's own pipes are here before a test is;
 // that of the standard input comes with the first look at it.

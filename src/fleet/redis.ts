@@ -112,18 +112,19 @@ class RedisEngine implements FleetEngine {
   readonly #client: RedisClient;
   readonly #prefix: string;
   readonly #quorum: number;
-  readonly #id = [Math.random(), Math.random()].map((part) => part.toString(36).slice(2)).join('');
+  readonly #id: string;
   readonly #subscriptions = new Map<string, Set<Subscription>>();
   /** How far the server's clock is ahead of this one, or a little more. */
   #aheadMs: number | undefined;
   #connection: Connection | undefined;
   #isClosed = false;
 
-  constructor(client: RedisClient, prefix: string, quorum: number, pollMs: number) {
+  constructor(client: RedisClient, prefix: string, quorum: number, pollMs: number, random = Math.random) {
     this.#client = client;
     this.#prefix = prefix;
     this.#quorum = quorum;
     this.pollMs = pollMs;
+    this.#id = [random(), random()].map((part) => part.toString(36).slice(2)).join('');
   }
 
   get isReachable(): boolean {

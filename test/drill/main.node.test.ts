@@ -62,7 +62,7 @@ test('the drill, squeezed and piped, tells its story in plain text and ends with
   const lines = stdout.split('\n');
   const told = lines.flatMap((line) => /^ *\d+\.\d s {2}(\w+): the upstream /.exec(line)?.[1] ?? []);
   expect(told).toEqual(['ok', 'slow', '503', 'cut', 'hang', 'down', 'recover', 'healed']);
-  expect(stdout).toMatch(/2\.0 s {4}answered, upstream load: bare fetch .*; circuit (closed|open|half-open)\n/);
+  expect(stdout).toMatch(/\n +\d\.\d s {4}answered, upstream load: bare fetch .*; circuit (closed|open|half-open)\n/);
   expect(stdout).toContain('The outage drill: 120 calls from each of three callers, 30 a second.');
   expect(stdout).toContain('Shortened: the outage took 4.00 s instead of 32.50 s');
 
