@@ -24,8 +24,6 @@ export default defineConfig({
     projects: [
       project('node', 'node', { setupFiles: './tools/strict-process.ts' }),
       project('happy-dom', undefined, {
-        // One window for all files: a new one for each took longer than their tests.
-        isolate: false,
         environment: './tools/native-fetch-dom.ts',
         setupFiles: './tools/strict-process.ts',
       }),
@@ -63,6 +61,8 @@ function project(
     test: {
       name,
       include: ['test/**/*.test.ts'],
+      // One window, isolate or page for all files: a new one for each takes longer than their tests. Those of Node weigh the heap.
+      isolate: own === 'node',
       // A slow machine is slow, and not wrong.
       testTimeout: 30_000,
       exclude: [...others.map((word) => `test/**/*.${word}.test.ts`), ...testsWithoutServer()],
