@@ -1,4 +1,4 @@
-// `npm run bench`: what it costs to be seen. Ratios within one run; times of a machine are of that machine.
+// `npm run bench:telemetry`: what it costs to be seen. Ratios within one run; times of a machine are of that machine.
 import { Session } from 'node:inspector/promises';
 import { parseArgs } from 'node:util';
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 
 import { expect, test } from 'vitest';
 
-test('npm run bench shows that nobody pays for events to which nobody listens', { timeout: 120_000 }, () => {
+test('npm run bench:telemetry shows that nobody pays for events to which nobody listens', { timeout: 120_000 }, () => {
   const text = execFileSync(process.execPath, ['bench/telemetry.ts', '--json', '--calls', '3000'], {
     encoding: 'utf8',
   });

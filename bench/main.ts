@@ -1,0 +1,60 @@
+// `npm run bench`: what a call costs, beside others that do the same. Ratios within one run; times are of the machine.
+import { execFileSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
+
+import { layers } from './layers.ts';
+import { pipelines } from './pipeline.ts';
+import { refusals } from './refusals.ts';
+import { type Contenders, inRounds, overRounds } from './rounds.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '21' },
+    calls: { type: 'string', default: '500' },
+    retained: { type: 'string', default: '100000' },
+    json: { type: 'boolean' },
+  },
+});
+const pace = { rounds: Number(values.rounds), calls: Number(values.calls) };
+
+type Table = Readonly<Record<string, Readonly<Record<string, number>>>>;
+const tables: Record<string, Table> = {};
+
+function show(title: string, table: Table): void {
+  tables[title] = table;
+  if (values.json === true) return;
+  console.log(`\n${title}`);
+  console.table(table);
+}
+
+/** What each adds to work that is done at once, as a multiple of what `unit` adds. */
+async function compare(title: string, contenders: Contenders, unit: string): Promise<void> {
+  const rounds = await inRounds(contenders, pace);
+  const rows = Object.keys(contenders).filter((name) => name !== 'bare');
+  const of = (name: string, make: (time: number, bare: number, unit: number) => number): number =>
+    Number(overRounds(rounds, (time) => make(time(name), time('bare'), time(unit))).toFixed(2));
+  const row = (name: string): Record<string, number> => ({
+    [`added, ${unit} = 1`]: of(name, (time, bare, other) => (time - bare) / (other - bare)),
+    'in all, bare = 1': of(name, (time, bare) => time / bare),
+  });
+  show(title, Object.fromEntries(rows.map((name) => [name, row(name)])));
+}
+
+await compare('A call that succeeds, through all layers', pipelines(), 'cockatiel');
+await compare("The same, under a caller's signal that lives on", pipelines(new AbortController().signal), 'cockatiel');
+for (const [layer, contenders] of Object.entries(layers())) await compare(`${layer} alone`, contenders, 'cockatiel');
+await compare('A call that is refused', await refusals(), 'cockatiel, circuit open');
+
+const left = (name: string): Record<string, number> => {
+  const args = ['--expose-gc', 'bench/retention.ts', name, '--calls', values.retained];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+};
+const retaining = ['steadfetch', 'cockatiel', 'ffetch', 'ky', 'p-limit + p-retry'];
+show(
+  'What calls under one signal leave behind, in bytes per call',
+  Object.fromEntries(retaining.map((name) => [name, left(name)])),
+);
+
+if (values.json === true) console.log(JSON.stringify(tables));
+// Circuits of others keep timers.
+process.exit();

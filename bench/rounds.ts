@@ -1,0 +1,45 @@
+import { Bench } from 'tinybench';
+
+/** What is measured, by name: each is run by turns with the others. */
+export type Contenders = Readonly<Record<string, () => Promise<unknown>>>;
+
+/** Milliseconds per call of each contender, once for each round. */
+export type Rounds = Readonly<Record<string, readonly number[]>>;
+
+export interface Pace {
+  readonly rounds: number;
+  /** Of each contender in each round. */
+  readonly calls: number;
+}
+
+/**
+ * Measures contenders by turns, in rounds: whatever else the machine does meanwhile happens to all of them, so a ratio within
+ * one round means something, and a time does not. Garbage is collected in between, where the process lets it be asked for.
+ */
+export async function inRounds(contenders: Contenders, { rounds, calls }: Pace): Promise<Rounds> {
+  const names = Object.keys(contenders);
+  const found: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
+    const bench = new Bench({ iterations: calls, time: 0, warmup: false, throws: true });
+    for (const [name, call] of Object.entries(contenders))
+      bench.add(name, call, { beforeAll: () => globalThis.gc?.() });
+    for (const { name, result } of await bench.run()) {
+      if (round >= 0 && 'latency' in result) found[name]?.push(result.latency.mean);
+    }
+  }
+  return found;
+}
+
+// For the compiler.
+const WARM_UP_ROUNDS = 3;
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** The median over rounds of what `of` makes of the times of one: ratios are taken there, and not of medians. */
+export function overRounds(rounds: Rounds, of: (time: (name: string) => number) => number): number {
+  const [first = []] = Object.values(rounds);
+  return median(first.map((_, round) => of((name) => rounds[name]?.[round] ?? Number.NaN)));
+}
