@@ -28,7 +28,7 @@ import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { type FallbackHost, HttpFallback } from './http-fallback.ts';
 import { Invalidation } from './invalidation.ts';
-import { CallContext, type Layer, raced } from './layer.ts';
+import { CallContext, type Layer, type Next, raced } from './layer.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Coalesce } from './policies/coalesce.ts';
 import { Deadline } from './policies/deadline.ts';
@@ -160,12 +160,12 @@ export function createClient(options?: ClientOptions): Client {
         const scope = new Scope();
         const now = clock.now();
         if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
-        underWay.enter(scope, dependency, now + limits.deadlineMs, now);
+        const place = underWay.enter(scope, dependency, now + limits.deadlineMs, now);
         try {
           await work(new CallContext(scope, { call, lease: leases.hold }));
         } finally {
           telemetry.end(call, { value: undefined }, scope.aborted);
-          underWay.leave(scope);
+          underWay.leave(place);
         }
       },
     };
@@ -189,9 +189,9 @@ export function createClient(options?: ClientOptions): Client {
     const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt });
     let answer: Answer | undefined;
     telemetry.start(call, dependency, false);
-    underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
+    const place = underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
     try {
-      answer = await layersFor(dependency, limits).around(send, context);
+      answer = await sendFor(dependency, limits)(context);
       if (reads !== 'none' && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
       telemetry.end(call, { value: answer.response }, false);
       return answer;
@@ -203,17 +203,17 @@ export function createClient(options?: ClientOptions): Client {
     } finally {
       // What waits for the body's end below must not be what keeps it.
       call.answer = undefined;
-      underWay.leave(scope);
+      underWay.leave(place);
       // The caller's signal, and whatever the request hangs on, matter until the body has been read.
       context.closeAfter(answer, () => call.end());
     }
   }
 
   /** Overrides get layers of their own around the dependency's state; everybody else shares them. */
-  function layersFor(dependency: Dependency, limits: CallLimits): Layer {
-    if (limits !== settings.limits) return layersAround(dependency, limits);
-    dependency.layers ??= layersAround(dependency, limits);
-    return dependency.layers;
+  function sendFor(dependency: Dependency, limits: CallLimits): Next<Answer> {
+    if (limits !== settings.limits) return layersAround(dependency, limits).over(send);
+    dependency.send ??= layersAround(dependency, limits).over(send);
+    return dependency.send;
   }
 
   function drain(drainMs: number): Promise<void> {

@@ -32,7 +32,11 @@ class Composed extends Layer {
   }
 
   around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    return this.#layers.reduceRight<Next<T>>((inner, layer) => (inside) => layer.around(inner, inside), next)(context);
+    return this.over(next)(context);
+  }
+
+  override over<T>(next: Next<T>): Next<T> {
+    return this.#layers.reduceRight<Next<T>>((inner, layer) => layer.over(inner), next);
   }
 }
 

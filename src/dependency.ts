@@ -5,7 +5,7 @@ import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
 import { callOf } from './http/call.ts';
 import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
-import type { CallContext, Layer } from './layer.ts';
+import type { CallContext, Next } from './layer.ts';
 import type { CircuitState } from './model/circuit.ts';
 import type { BreakerOptions, LayerTools } from './options.ts';
 import { Bulkhead } from './policies/bulkhead.ts';
@@ -26,8 +26,8 @@ export class Dependency {
   readonly breaker: CircuitBreaker | undefined;
   readonly bulkhead: Bulkhead | undefined;
   readonly budget: RetryBudget | undefined;
-  /** The client's layers around this state, made on first use. */
-  layers: Layer | undefined;
+  /** The client's fetch, with its layers around this state: made on first use. */
+  send: Next<Answer> | undefined;
   counters: Counters = noCounters();
   lastFailure: LastFailure | null = null;
   lastTransition: LastTransition | null = null;

@@ -76,6 +76,11 @@ export class CallContext implements Context {
 export abstract class Layer implements Policy {
   abstract around<T>(next: Next<T>, context: CallContext): Promise<T>;
 
+  /** This layer around what is always the same: made once, for many calls. */
+  over<T>(next: Next<T>): Next<T> {
+    return (context) => this.around(next, context);
+  }
+
   execute<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<T> {
     return underSignal(options?.signal, (context) => this.around(raced(operation), context));
   }

@@ -8,7 +8,7 @@ import { addressOf, describeRequest, headersOf, type PreparedRequest } from './h
 import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './http/stored-response.ts';
 import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
 import { Lru } from './model/lru.ts';
-import { Unanswered } from './model/unanswered.ts';
+import { Unanswered, type Wait } from './model/unanswered.ts';
 import type { Partition, StoredResponse, StoreEntry } from './stores/store.ts';
 
 /** Where the answers to a request are kept. */
@@ -43,6 +43,8 @@ export class Writing {
   done: Promise<void> | undefined;
   /** Whether it will then answer other calls without the network, or before it. */
   serves = false;
+  /** Its place among those that nobody has heard of yet. */
+  wait: Wait<Writing>;
 
   constructor(place: Place) {
     this.place = place;
@@ -126,7 +128,7 @@ export class StoredAnswers {
       lost.outdated = true;
       this.close(lost);
     }
-    this.#unanswered.add(writing, { deadlineAt: Math.min(deadlineAt, now + LONGEST_MS) });
+    writing.wait = this.#unanswered.add(writing, { deadlineAt: Math.min(deadlineAt, now + LONGEST_MS) });
     const others = this.#writings.get(place.resource);
     if (others === undefined) this.#writings.set(place.resource, new Set([writing]));
     else others.add(writing);
@@ -134,7 +136,7 @@ export class StoredAnswers {
   }
 
   close(writing: Writing): void {
-    this.#unanswered.delete(writing);
+    this.#unanswered.delete(writing.wait);
     const { resource } = writing.place;
     const all = this.#writings.get(resource);
     if (all?.delete(writing) === true && all.size === 0) this.#writings.delete(resource);

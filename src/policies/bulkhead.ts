@@ -2,7 +2,7 @@ import type { Cancel } from '../clock.ts';
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
 import { type CallContext, Layer, type Next, type TimeLimit } from '../layer.ts';
 import { joinQueue, leaveQueue, noPermits, type Permits, type Place, passOn, takeSlot } from '../model/permits.ts';
-import { Unanswered } from '../model/unanswered.ts';
+import { Unanswered, type Wait } from '../model/unanswered.ts';
 import {
   type BulkheadLimits,
   type BulkheadOptions,
@@ -27,6 +27,7 @@ interface Slot {
   readonly limit: TimeLimit;
   /** The call itself, and what it has abandoned; 0 once the slot is given back. */
   holders: number;
+  wait: Wait<Slot>;
 }
 
 /** A call that waits for a slot: exactly one of the two is called, once. */
@@ -93,8 +94,8 @@ export class Bulkhead extends Layer {
   async around<T>(next: Next<T>, context: CallContext): Promise<T> {
     if (this.#closed) throw new ClosedError({ dependency: this.#tools.name });
     if (context.scope.aborted) throw context.scope.reason;
-    const slot: Slot = { limit: context.limit, holders: 1 };
-    if (this.#take()) this.#unanswered.add(slot, slot.limit);
+    const slot: Slot = { limit: context.limit, holders: 1, wait: undefined };
+    if (this.#take()) slot.wait = this.#unanswered.add(slot, slot.limit);
     else await this.#waitForSlot(this.#join(slot), context);
     // The slot goes back when the call has settled, and whatever it has abandoned has settled too.
     const letGo = (): void => this.#letGo(slot);
@@ -113,7 +114,7 @@ export class Bulkhead extends Layer {
       held = true;
       return kept;
     } finally {
-      this.#unanswered.delete(slot);
+      this.#unanswered.delete(slot.wait);
       if (!held) letGo();
     }
   }
@@ -190,7 +191,7 @@ export class Bulkhead extends Layer {
     if (slot.holders > 0) return;
     const waiter = passOn(this.#permits);
     if (waiter !== undefined) {
-      this.#unanswered.add(waiter.slot, waiter.slot.limit);
+      waiter.slot.wait = this.#unanswered.add(waiter.slot, waiter.slot.limit);
       waiter.grant();
     } else if (this.#permits.running === 0) for (const done of this.#idle.splice(0)) done();
   }
