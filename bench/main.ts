@@ -40,8 +40,8 @@ async function compare(title: string, contenders: Contenders, unit: string): Pro
   show(title, Object.fromEntries(rows.map((name) => [name, row(name)])));
 }
 
-await compare('A call that succeeds, through all layers', pipelines(), 'cockatiel');
-await compare("The same, under a caller's signal that lives on", pipelines(new AbortController().signal), 'cockatiel');
+await compare('A call that succeeds, through all layers', pipelines(false), 'cockatiel');
+await compare("The same, under a caller's signal that lives on", pipelines(true), 'cockatiel');
 for (const [layer, contenders] of Object.entries(layers())) await compare(`${layer} alone`, contenders, 'cockatiel');
 await compare('A call that is refused', await refusals(), 'cockatiel, circuit open');
 

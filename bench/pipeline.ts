@@ -27,9 +27,13 @@ const response = new Response(null, { status: 204 });
 /** A fetch that answers at once: what is added to it is the library's own. */
 const stub: typeof fetch = async () => response;
 
-/** The same layers of each library, as far as it has them, around a fetch that answers at once; under a signal of the caller's, if given. */
-export function pipelines(signal?: AbortSignal): Contenders {
-  const init = signal === undefined ? {} : { signal };
+/**
+ * The same layers of each library, as far as it has them, around a fetch that answers at once; under a caller's signal that lives on,
+ * if asked for: one for each, or all would pay for the listeners that one leaves there.
+ */
+export function pipelines(underSignal: boolean): Contenders {
+  const init = (): { signal?: AbortSignal } => (underSignal ? { signal: new AbortController().signal } : {});
+  const [bare, ours, theirs, opossums, ffetchs, kys, ofetchs, ps] = [1, 2, 3, 4, 5, 6, 7, 8].map(init);
 
   const steady = createClient({ fetch: stub, deadlineMs: DEADLINE_MS, attemptTimeoutMs: ATTEMPT_MS });
 
@@ -41,7 +45,7 @@ export function pipelines(signal?: AbortSignal): Contenders {
     timeout(ATTEMPT_MS, TimeoutStrategy.Aggressive),
   );
 
-  const opossum = new CircuitBreaker((given: string) => stub(given, init), { timeout: ATTEMPT_MS });
+  const opossum = new CircuitBreaker((given: string) => stub(given, opossums), { timeout: ATTEMPT_MS });
   const ffetch = createFfetch({
     fetchHandler: stub,
     timeout: ATTEMPT_MS,
@@ -53,14 +57,14 @@ export function pipelines(signal?: AbortSignal): Contenders {
   const limit = pLimit(64);
 
   return {
-    bare: () => stub(url, init),
-    steadfetch: () => steady.fetch(url, init),
-    cockatiel: () => policy.execute((context) => stub(url, { signal: context.signal }), signal),
+    bare: () => stub(url, bare),
+    steadfetch: () => steady.fetch(url, ours),
+    cockatiel: () => policy.execute((context) => stub(url, { signal: context.signal }), theirs?.signal),
     opossum: () => opossum.fire(url),
-    ffetch: () => ffetch(url, init),
-    ky: () => kyFetch(url, init),
-    ofetch: () => ofetch.raw(url, { ...init, timeout: ATTEMPT_MS, retry: 3 }),
+    ffetch: () => ffetch(url, ffetchs),
+    ky: () => kyFetch(url, kys),
+    ofetch: () => ofetch.raw(url, { ...ofetchs, timeout: ATTEMPT_MS, retry: 3 }),
     'p-limit + p-retry': () =>
-      limit(() => pRetry(() => stub(url, { signal: AbortSignal.timeout(ATTEMPT_MS) }), { retries: 3, ...init })),
+      limit(() => pRetry(() => stub(url, { signal: AbortSignal.timeout(ATTEMPT_MS) }), { retries: 3, ...ps })),
   };
 }

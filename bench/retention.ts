@@ -39,7 +39,7 @@ const { positionals, values } = parseArgs({
   options: { calls: { type: 'string', default: '100000' } },
 });
 const [name = ''] = positionals;
-const call = pipelines(new AbortController().signal)[name];
+const call = pipelines(true)[name];
 if (call === undefined) throw new TypeError(`There is no contender called ${JSON.stringify(name)}`);
 console.log(JSON.stringify(await retained(call, Number(values.calls))));
 process.exit();
