@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import { chromium } from 'playwright';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { chromiumArguments } from '../tools/browser-modes.ts';
 import { findBrowser } from '../tools/browsers.ts';
@@ -65,6 +65,11 @@ async function breakUpstreams(fault: string): Promise<State> {
 async function state(): Promise<State> {
   return (await (await fetch(upstream)).json()) as State;
 }
+
+// What one test leaves broken is not for the next to suffer from.
+afterEach(async () => {
+  await breakUpstreams('none');
+});
 
 const many = (path: string): Promise<Shown[]> => Promise.all(Array.from({ length: 200 }, () => ask(path)));
 const patience = { timeout: 15_000, interval: 100 };

@@ -1,7 +1,6 @@
 // `npm test`: the suite in six environments, then the packed library in the runtimes. The last line counts it all.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
 
 import { browserNames, findBrowser, installCommand } from './browsers.ts';
 import { add, type Counts, countsLine, noCounts } from './counts.ts';
@@ -22,8 +21,7 @@ const missingBrowsers = browserNames.filter((name) => !browsers.includes(name));
 const v8 = ['node', 'happy-dom', 'workerd', ...browsers.filter((name) => name === 'chromium')];
 const otherEngines = browsers.filter((name) => name !== 'chromium');
 
-// Two at a time, also on two cores: many tests wait for a browser, a process or a server.
-let counts = await vitest(v8, '--coverage', `--maxWorkers=${Math.max(2, availableParallelism() - 1)}`);
+let counts = await vitest(v8, '--coverage');
 // One after the other: side by side, on few cores, each waits for the other longer than its tests have patience.
 for (const engine of otherEngines) counts = add(counts, await vitest([engine]));
 const runtimes = await testRuntimes();
