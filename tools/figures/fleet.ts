@@ -14,8 +14,9 @@ const y = (requests: number): number => {
 };
 
 function line({ perSecond }: Outage, name: string): string {
+  // The simulation ends when all are back: what comes after that has not been measured, and is not zero.
   const points = Array.from(
-    { length: SECONDS },
+    { length: Math.min(SECONDS, perSecond.length) },
     (_, second) => `${x(second).toFixed(1)},${y(perSecond[second] ?? 0).toFixed(1)}`,
   );
   return `<polyline class="${name}" points="${points.join(' ')}"/>`;
