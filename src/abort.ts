@@ -1,6 +1,30 @@
-interface Followers {
-  readonly callbacks: Set<() => void>;
-  readonly listener: () => void;
+/** Those who follow one signal: it is kept for as long as the signal is, with a listener there only while there are any. */
+class Followers {
+  readonly #signal: AbortSignal;
+  readonly #callbacks = new Set<() => void>();
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  add(callback: () => void): void {
+    if (this.#callbacks.size === 0) this.#signal.addEventListener('abort', this.#onAbort);
+    this.#callbacks.add(callback);
+  }
+
+  delete(callback: () => void): void {
+    if (this.#callbacks.delete(callback) && this.#callbacks.size === 0) this.#stop();
+  }
+
+  readonly #onAbort = (): void => {
+    this.#stop();
+    for (const each of this.#callbacks) each();
+    this.#callbacks.clear();
+  };
+
+  #stop(): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+  }
 }
 
 const followersOf = new WeakMap<AbortSignal, Followers>();
@@ -13,51 +37,46 @@ const followersOf = new WeakMap<AbortSignal, Followers>();
 export function follow(signal: AbortSignal, callback: () => void): () => void {
   let followers = followersOf.get(signal);
   if (followers === undefined) {
-    const callbacks = new Set<() => void>();
-    followers = {
-      callbacks,
-      listener: () => {
-        followersOf.delete(signal);
-        for (const each of callbacks) each();
-        callbacks.clear();
-      },
-    };
+    followers = new Followers(signal);
     followersOf.set(signal, followers);
-    signal.addEventListener('abort', followers.listener, { once: true });
   }
-  const { callbacks, listener } = followers;
-  callbacks.add(callback);
-  return () => {
-    if (callbacks.delete(callback) && callbacks.size === 0) {
-      signal.removeEventListener('abort', listener);
-      followersOf.delete(signal);
-    }
-  };
+  followers.add(callback);
+  return () => followers.delete(callback);
 }
+
+/** What hears of an abort: a function, or a scope inside, which costs no function. */
+type AbortListener = (() => void) | Scope;
 
 /**
  * The span in which work may go on: it ends early by `abort`, its own or its parent's. A chain of scopes costs plain
  * objects; a platform signal is made only where somebody asks for one, which is what makes six layers affordable.
  */
 export class Scope {
+  /**
+   * One that is kept for good, as of the other classes of which each call makes some. V8 throws away the code compiled for a
+   * class of which a full garbage collection finds no instance: the calls after it would cost three times as much.
+   */
+  static readonly kept: Scope = /* @__PURE__ */ new Scope(/* @__PURE__ */ new Scope());
+
   /** The outermost scope: aborted by the caller, never by a layer's timer. */
   readonly root: Scope;
+  /** Whether nobody is going to abort it. */
+  readonly isEndless: boolean;
   readonly #parent: Scope | undefined;
-  #onParentAbort: (() => void) | undefined;
-  #listeners: Set<() => void> | undefined;
+  /** Nearly always the only one. */
+  #listener: AbortListener | undefined;
+  #others: Set<AbortListener> | undefined;
   #controller: AbortController | undefined;
   #aborted = false;
   #reason: unknown;
 
-  constructor(parent?: Scope) {
+  constructor(parent?: Scope, isEndless = false) {
     this.root = parent?.root ?? this;
+    this.isEndless = isEndless;
     this.#parent = parent;
     if (parent === undefined) return;
     if (parent.#aborted) this.abort(parent.#reason);
-    else {
-      this.#onParentAbort = () => this.abort(parent.#reason);
-      parent.onAbort(this.#onParentAbort);
-    }
+    else parent.onAbort(this);
   }
 
   get aborted(): boolean {
@@ -82,22 +101,34 @@ export class Scope {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    if (this.#listeners !== undefined) for (const listener of this.#listeners) listener();
+    const first = this.#listener;
+    this.#listener = undefined;
+    if (first !== undefined) this.#tell(first);
+    if (this.#others !== undefined) for (const listener of this.#others) this.#tell(listener);
     this.#controller?.abort(reason);
   }
 
   /** Calls `listener` once on abort; it must not throw. */
-  onAbort(listener: () => void): void {
-    this.#listeners ??= new Set();
-    this.#listeners.add(listener);
+  onAbort(listener: AbortListener): void {
+    if (this.#listener === undefined && this.#others === undefined) this.#listener = listener;
+    else {
+      this.#others ??= new Set();
+      this.#others.add(listener);
+    }
   }
 
-  offAbort(listener: () => void): void {
-    this.#listeners?.delete(listener);
+  offAbort(listener: AbortListener): void {
+    if (this.#listener === listener) this.#listener = undefined;
+    else this.#others?.delete(listener);
   }
 
   /** Stops following the parent: the work is done. */
   close(): void {
-    if (this.#onParentAbort !== undefined) this.#parent?.offAbort(this.#onParentAbort);
+    this.#parent?.offAbort(this);
+  }
+
+  #tell(listener: AbortListener): void {
+    if (typeof listener === 'function') listener();
+    else listener.abort(this.#reason);
   }
 }

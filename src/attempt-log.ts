@@ -2,10 +2,17 @@ import type { ClientSettings } from './client-options.ts';
 import type { Dependency } from './dependency.ts';
 import type { FailureKind, SteadEvent } from './events.ts';
 import { type Call, callOf } from './http/call.ts';
-import { failureOf, httpResult, outcomeOf } from './http/verdict.ts';
-import { type CallContext, Layer, type Next } from './layer.ts';
-import { type Outcome, type Settled, unwrap } from './model/outcome.ts';
+import { failureOf, outcomeOf, statusOf } from './http/verdict.ts';
+import { type CallContext, type Done, Layer, type Next, promising, whenSettled } from './layer.ts';
+import type { Outcome, Settled } from './model/outcome.ts';
 import type { Telemetry } from './telemetry.ts';
+
+/** What was known of an attempt when it began. */
+interface Begun {
+  readonly id: number;
+  readonly followers: Call['followers'];
+  readonly startedAt: number;
+}
 
 /** Notes each attempt: for the counters, the snapshot and who listens. It decides nothing. */
 export class AttemptLog extends Layer {
@@ -20,40 +27,43 @@ export class AttemptLog extends Layer {
     this.#telemetry = telemetry;
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     // Given up between the slot, or the backoff, and the network: no attempt was made.
-    if (context.scope.aborted) throw context.scope.reason;
+    if (context.scope.aborted) return done({ error: context.scope.reason });
     const { counters } = this.#dependency;
-    const { clock } = this.#settings.tools;
     counters.attempts += 1;
     if (context.attempt > 1) counters.retries += 1;
     const call = callOf(context);
     call.attempts += 1;
     // Who sees it begin sees it end: a call that is shared may have passed to another caller by then.
     const { id, followers } = call;
-    const startedAt = clock.now();
-    let result: Settled<T>;
-    try {
-      const sending =
-        followers.length > 0 ? this.#telemetry.send(call, context.attempt, () => next(context)) : next(context);
-      result = { value: await sending };
-    } catch (error) {
-      result = { error };
-    }
-    const durationMs = clock.now() - startedAt;
+    const startedAt = context.enteredAt(this.#settings.tools.clock);
+    const ended: Done<T, R> = (result) => done(this.#noted(result, context, call, { id, followers, startedAt }));
+    if (followers.length === 0) return next(context, ended);
+    // What comes after it is not to run as its followers wish: hence the promise.
+    return whenSettled(
+      this.#telemetry.send(call, context.attempt, () => promising(next)(context)),
+      ended,
+    );
+  }
+
+  /** What is handed on: the result, or what a classify() of the user's has thrown at it. */
+  #noted<T>(result: Settled<T>, context: CallContext, call: Call, { id, followers, startedAt }: Begun): Settled<T> {
     let outcome: Outcome = 'ignored';
     let failure: FailureKind | undefined;
+    let thrown: Settled<never> | undefined;
     try {
       outcome = this.#outcomeOf(result, context);
       failure = failureOf(result, outcome, context);
-    } finally {
-      // Also when a classify() of the user's throws.
-      this.#note(call, outcome, failure, httpResult(result).response?.status);
-      if (this.#telemetry.hears(call) || followers.length > 0) {
-        this.#telemetry.tell(call, this.#event(call, id, context.attempt, durationMs), followers);
-      }
+    } catch (error) {
+      thrown = { error };
     }
-    return unwrap(result);
+    this.#note(call, outcome, failure, statusOf(result));
+    if (this.#telemetry.hears(call) || followers.length > 0) {
+      const durationMs = this.#settings.tools.clock.now() - startedAt;
+      this.#telemetry.tell(call, this.#event(call, id, context.attempt, durationMs), followers);
+    }
+    return thrown ?? result;
   }
 
   #outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {

@@ -3,8 +3,8 @@ import type { Dependency } from './dependency.ts';
 import { SteadfetchError } from './errors.ts';
 import type { FailureKind, RejectedEvent } from './events.ts';
 import { callOf } from './http/call.ts';
-import { type CallContext, Layer, type Next } from './layer.ts';
-import { type Settled, unwrap } from './model/outcome.ts';
+import { type CallContext, type Done, Layer, type Next } from './layer.ts';
+import type { Settled } from './model/outcome.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Notes each call: for the counters, the snapshot and who listens. It decides nothing. */
@@ -20,23 +20,18 @@ export class CallLog extends Layer {
     this.#telemetry = telemetry;
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    const { clock } = this.#settings.tools;
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    const startedAt = context.enteredAt(this.#settings.tools.clock);
     this.#dependency.counters.calls += 1;
-    const startedAt = clock.now();
-    let result: Settled<T>;
-    try {
-      // Over before it began: the client is closed, or an inherited deadline past due. No layer need be asked.
-      if (context.scope.aborted) throw context.scope.reason;
-      result = { value: await next(context) };
-    } catch (error) {
-      result = { error };
-    }
-    this.#note(result, context, clock.now() - startedAt);
-    return unwrap(result);
+    const ended: Done<T, R> = (result) => {
+      this.#note(result, context, startedAt);
+      return done(result);
+    };
+    // Over before it began: the client is closed, or an inherited deadline past due. No layer need be asked.
+    return context.scope.aborted ? ended({ error: context.scope.reason }) : next(context, ended);
   }
 
-  #note(result: Settled<unknown>, context: CallContext, durationMs: number): void {
+  #note(result: Settled<unknown>, context: CallContext, startedAt: number): void {
     const call = callOf(context);
     const { counters, key: dependency } = this.#dependency;
     const refusal = refusalIn(result, call.attempts);
@@ -46,7 +41,8 @@ export class CallLog extends Layer {
     if (refusal !== undefined) counters.rejected += 1;
     const telemetry = this.#telemetry;
     if (!telemetry.hears(call)) return;
-    const at = this.#settings.tools.clock.epochNow();
+    const { clock } = this.#settings.tools;
+    const at = clock.epochNow();
     if (refusal !== undefined) telemetry.tell(call, { type: 'rejected', call: call.id, dependency, at, code: refusal });
     const failure = failureOf(result, context, refusal);
     telemetry.tell(call, {
@@ -56,7 +52,7 @@ export class CallLog extends Layer {
       at,
       outcome,
       attempts: call.attempts,
-      durationMs,
+      durationMs: clock.now() - startedAt,
       queuedMs: call.queuedMs,
       ...(call.joined === undefined ? {} : { joined: call.joined }),
       ...(call.status === undefined || 'error' in result ? {} : { status: call.status }),

@@ -1,46 +1,51 @@
-import type { Scope } from './abort.ts';
+import { Scope } from './abort.ts';
 import type { Clock } from './clock.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError } from './errors.ts';
-import { type Link, LinkedList } from './model/linked-list.ts';
-import { Unanswered, type Wait } from './model/unanswered.ts';
+import { Unanswered, UnansweredCalls } from './model/unanswered.ts';
 
 // How long drain() waits for calls that it has aborted: they settle within a few turns of the event loop, or never.
 const FAREWELL_MS = 100;
 
 /** One of them; what to leave by. */
-export interface CallUnderWay {
+export class CallUnderWay extends Unanswered<CallUnderWay> {
+  /** See {@link Scope.kept}. */
+  static readonly kept: CallUnderWay = /* @__PURE__ */ new CallUnderWay(Scope.kept, undefined as never, 0.5);
+
   readonly scope: Scope;
   readonly dependency: Dependency;
-  wait: Wait<Link<CallUnderWay>>;
+
+  constructor(scope: Scope, dependency: Dependency, deadlineAt: number) {
+    super({ deadlineAt });
+    this.scope = scope;
+    this.dependency = dependency;
+  }
 }
 
 /** The calls of a client that are under way: whom close() waits for, and who keeps a dependency from being idle. */
 export class CallsUnderWay {
   readonly #clock: Clock;
-  readonly #calls = new LinkedList<CallUnderWay>();
-  readonly #unanswered = new Unanswered<Link<CallUnderWay>>();
+  readonly #calls = new UnansweredCalls<CallUnderWay>();
   #onDrained: (() => void) | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  enter(scope: Scope, dependency: Dependency, deadlineAt: number, now: number): Link<CallUnderWay> {
-    const call = this.#calls.add({ scope, dependency, wait: undefined });
+  enter(scope: Scope, dependency: Dependency, deadlineAt: number, now: number): CallUnderWay {
+    const call = new CallUnderWay(scope, dependency, deadlineAt);
+    this.#calls.add(call);
     dependency.active += 1;
-    call.value.wait = this.#unanswered.add(call, { deadlineAt });
-    for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now)) {
-      this.leave(lost);
-    }
+    for (let lost = this.#calls.takeLost(now); lost !== undefined; lost = this.#calls.takeLost(now)) this.#gone(lost);
     return call;
   }
 
-  leave(call: Link<CallUnderWay>): void {
-    if (!this.#calls.remove(call)) return;
-    const { dependency, wait } = call.value;
+  leave(call: CallUnderWay): void {
+    if (this.#calls.delete(call)) this.#gone(call);
+  }
+
+  #gone({ dependency }: CallUnderWay): void {
     dependency.active -= 1;
-    this.#unanswered.delete(wait);
     if (this.#calls.size === 0) this.#onDrained?.();
   }
 

@@ -28,7 +28,8 @@ import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { type FallbackHost, HttpFallback } from './http-fallback.ts';
 import { Invalidation } from './invalidation.ts';
-import { CallContext, type Layer, type Next, raced } from './layer.ts';
+import { CallContext, type Done, type Layer, type Next, promised } from './layer.ts';
+import { type Settled, unwrap } from './model/outcome.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Coalesce } from './policies/coalesce.ts';
 import { Deadline } from './policies/deadline.ts';
@@ -41,6 +42,7 @@ import { sharedCalls } from './shared-calls.ts';
 import type { ClientSnapshot } from './snapshot.ts';
 import { StoredAnswers } from './stored-answers.ts';
 import { Telemetry } from './telemetry.ts';
+import { timeoutsOf } from './timeouts.ts';
 
 /** A fault-tolerant `fetch`, with state of its own per dependency. Its methods work unbound. */
 export interface Client extends AsyncDisposable {
@@ -97,13 +99,15 @@ export function createClient(options?: ClientOptions): Client {
   const telemetry = new Telemetry(settings.tools, settings.fetch !== undefined);
   const dependencies = new Registry(settings, telemetry);
   const leases = new BodyLeases();
-  const send = raced(sender(settings, leases), settings.fetch === undefined);
+  const send = sender(settings, leases);
   const underWay = new CallsUnderWay(clock);
   const fallbackHost = hostOf();
   const { coalesce: coalesces, maxBodyBytes } = fallbackHost.settings;
   const coalesce = coalesces
     ? new Coalesce(sharedCalls(maxBodyBytes, clock, settings.propagateDeadline !== false), clock)
     : undefined;
+  const deadlines = timeoutsOf(settings.limits.deadlineMs, clock);
+  const attemptTimeouts = timeoutsOf(settings.limits.attemptTimeoutMs, clock);
   let closing: Promise<void> | undefined;
 
   /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
@@ -111,14 +115,15 @@ export function createClient(options?: ClientOptions): Client {
     const tools = { ...settings.tools, name: dependency.key };
     const { breaker, bulkhead } = dependency;
     const { fallback, retry, deadlineMs, attemptTimeoutMs } = limits;
+    const isOwn = limits !== settings.limits;
     const remembers = fallbackHost.answers !== undefined || coalesce !== undefined;
     return composeLayers([
       remembers && new Invalidation(dependency, fallbackHost, coalesce),
       fallback !== false && new HttpFallback(dependency, fallback, fallbackHost),
       new CallLog(dependency, settings, telemetry),
-      deadlineMs < Infinity && new Deadline(deadlineMs, tools),
+      deadlineMs < Infinity && new Deadline(deadlineMs, tools, isOwn ? undefined : deadlines),
       // Calls that ask for limits of their own share with none.
-      limits === settings.limits && coalesce,
+      !isOwn && coalesce,
       bulkhead,
       breaker,
       retry !== false &&
@@ -138,7 +143,7 @@ export function createClient(options?: ClientOptions): Client {
       settings.breaker !== false && settings.breaker.counts === 'attempts' && breaker?.attempts,
       new AttemptLog(dependency, settings, telemetry),
       coalesce && new SharedBody(maxBodyBytes, clock),
-      attemptTimeoutMs < Infinity && new AttemptTimeout(attemptTimeoutMs, tools),
+      attemptTimeoutMs < Infinity && new AttemptTimeout(attemptTimeoutMs, tools, isOwn ? undefined : attemptTimeouts),
     ]);
   }
 
@@ -154,7 +159,7 @@ export function createClient(options?: ClientOptions): Client {
       telemetry,
       discard: (answer) => leases.discard(answer),
       behind: async ({ request, limits, owner, era }, dependency, work) => {
-        const call = new Call({ ...request, signal: undefined }, limits, ofFallback.maxBodyBytes);
+        const call = new Call(request.withoutSignal, limits, ofFallback.maxBodyBytes);
         Object.assign(call, { owner, era });
         telemetry.start(call, dependency, true);
         const scope = new Scope();
@@ -164,17 +169,25 @@ export function createClient(options?: ClientOptions): Client {
         try {
           await work(new CallContext(scope, { call, lease: leases.hold }));
         } finally {
-          telemetry.end(call, { value: undefined }, scope.aborted);
+          telemetry.end(call, { value: undefined }, scope);
           underWay.leave(place);
         }
       },
     };
   }
 
-  async function run(input: string | URL | Request, init: FetchInit | undefined, reads: BodyReading): Promise<Answer> {
-    const request = prepareRequest(input, init, settings.fetch !== undefined);
+  /** @throws what is wrong with its arguments: no call is made. */
+  function run<R>(
+    input: string | URL | Request,
+    init: FetchInit | undefined,
+    reads: BodyReading,
+    done: Done<Answer, R>,
+  ): R | Promise<R> {
+    const known =
+      settings.isolateBy === undefined && typeof input === 'string' ? dependencies.findFor(input) : undefined;
+    const request = prepareRequest(input, init, settings.fetch !== undefined, known !== undefined);
     const limits = init === undefined ? settings.limits : resolveCall(settings, init);
-    const dependency = dependencies.get(dependencyOf(request, settings.isolateBy));
+    const dependency = known ?? dependencies.get(dependencyOf(request, settings.isolateBy));
     const { signal } = request;
     signal?.throwIfAborted();
 
@@ -186,27 +199,21 @@ export function createClient(options?: ClientOptions): Client {
     if (signal !== undefined) call.finally(follow(signal, () => scope.abort(signal.reason)));
     if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
 
-    const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt });
-    let answer: Answer | undefined;
+    const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt }, undefined, now);
     telemetry.start(call, dependency, false);
     const place = underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
-    try {
-      answer = await sendFor(dependency, limits)(context);
-      if (reads !== 'none' && !answer.response.ok) throw new HttpError(answer.response, { dependency: dependency.key });
-      telemetry.end(call, { value: answer.response }, false);
-      return answer;
-    } catch (error) {
-      telemetry.end(call, { error }, scope.aborted);
+    return sendFor(dependency, limits)(context, (sent) => {
+      const result = reads === 'none' ? sent : orHttpError(sent, dependency);
+      telemetry.end(call, result, scope);
       // Nobody gets the Response: a hook of the user's threw, say.
-      if (answer === undefined && call.answer !== undefined) leases.discard(call.answer);
-      throw error;
-    } finally {
+      if ('error' in sent && call.answer !== undefined) leases.discard(call.answer);
       // What waits for the body's end below must not be what keeps it.
       call.answer = undefined;
       underWay.leave(place);
       // The caller's signal, and whatever the request hangs on, matter until the body has been read.
-      context.closeAfter(answer, () => call.end());
-    }
+      context.closeAfter(sent, () => call.end());
+      return done(result);
+    });
   }
 
   /** Overrides get layers of their own around the dependency's state; everybody else shares them. */
@@ -245,9 +252,9 @@ export function createClient(options?: ClientOptions): Client {
 
   return telemetry.of({
     // A null init is none, as for fetch itself.
-    fetch: async (input, init) => (await run(input, init ?? undefined, 'none')).response,
+    fetch: (input, init) => promised(() => run(input, init ?? undefined, 'none', responseOf)),
     json: async <T>(input: string | URL | Request, init?: FetchInit): Promise<Result<T>> => {
-      const { response, value } = await run(input, init ?? undefined, 'json');
+      const { response, value } = await run(input, init ?? undefined, 'json', unwrap<Answer>);
       const degraded = degradation(response);
       if (degraded === undefined) return { value: value as T, degraded: false, response };
       return { value: value as T, degraded: true, degradation: degraded, response };
@@ -262,6 +269,15 @@ export function createClient(options?: ClientOptions): Client {
     close,
     [Symbol.asyncDispose]: () => close(),
   });
+}
+
+function responseOf(result: Settled<Answer>): Response {
+  return unwrap(result).response;
+}
+
+function orHttpError(result: Settled<Answer>, { key: dependency }: Dependency): Settled<Answer> {
+  if ('error' in result || result.value.response.ok) return result;
+  return { error: new HttpError(result.value.response, { dependency }) };
 }
 
 /** Where a request's state is kept. */

@@ -18,15 +18,22 @@ export interface Cancel {
   (): void;
   /** Lets the process end before the callback is due, on runtimes where a timer keeps it alive. */
   unref?(): void;
+  /** Takes back {@link Cancel.unref}. */
+  ref?(): void;
 }
 
 // setTimeout keeps its delay in 32 bits: one millisecond more and it fires at once.
 const LONGEST_TIMER_MS = 2_147_483_647;
 
+interface Timer {
+  unref?(): void;
+  ref?(): void;
+}
+
 // Node and Bun return an object with unref(); Deno returns a number, unless the code came from npm.
-declare function setTimeout(callback: () => void, delayMs: number): number | { unref?(): void };
-declare function clearTimeout(handle: number | { unref?(): void } | undefined): void;
-declare const Deno: { unrefTimer?(handle: number): void } | undefined;
+declare function setTimeout(callback: () => void, delayMs: number): number | Timer;
+declare function clearTimeout(handle: number | Timer | undefined): void;
+declare const Deno: { unrefTimer?(handle: number): void; refTimer?(handle: number): void } | undefined;
 
 /** The platform's clock: `performance.now`, `Date.now`, `setTimeout` and `AbortSignal.timeout`. */
 export const platformClock: Clock = {
@@ -38,13 +45,17 @@ export const platformClock: Clock = {
     const arm = (remainingMs: number): void => {
       if (remainingMs <= LONGEST_TIMER_MS) handle = setTimeout(callback, remainingMs);
       else handle = setTimeout(() => arm(remainingMs - LONGEST_TIMER_MS), LONGEST_TIMER_MS);
-      if (background) unref(handle);
+      if (background) hold(handle, 'unref');
     };
     if (delayMs < Infinity) arm(delayMs);
     const cancel: Cancel = () => clearTimeout(handle);
     cancel.unref = () => {
       background = true;
-      if (handle !== undefined) unref(handle);
+      hold(handle, 'unref');
+    };
+    cancel.ref = () => {
+      background = false;
+      hold(handle, 'ref');
     };
     return cancel;
   },
@@ -58,7 +69,14 @@ export const platformClock: Clock = {
   },
 };
 
-function unref(handle: ReturnType<typeof setTimeout>): void {
-  if (typeof handle === 'object') handle.unref?.();
-  else if (typeof Deno !== 'undefined') Deno.unrefTimer?.(handle);
+/** Has a timer keep the process alive, or not. */
+function hold(handle: ReturnType<typeof setTimeout> | undefined, how: 'ref' | 'unref'): void {
+  if (typeof handle === 'object') handle[how]?.();
+  else if (handle !== undefined && typeof Deno !== 'undefined') Deno[`${how}Timer`]?.(handle);
+}
+
+/** Whether calls can share a timer: on Workers it ends with the request that it was made in, and who brings a clock may count. */
+export function timersOutliveCalls(clock: Clock): boolean {
+  // Known by a global of its own: an older compatibility date has no navigator.
+  return clock === platformClock && !('WebSocketPair' in globalThis);
 }

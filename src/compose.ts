@@ -1,5 +1,5 @@
 import { follow, Scope } from './abort.ts';
-import { type CallContext, Layer, type Next } from './layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext, type Done, Layer, type Next } from './layer.ts';
 import type { Policy } from './policy.ts';
 
 /**
@@ -31,8 +31,8 @@ class Composed extends Layer {
     this.#layers = layers;
   }
 
-  around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    return this.over(next)(context);
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    return this.over(next)(context, done);
   }
 
   override over<T>(next: Next<T>): Next<T> {
@@ -41,7 +41,7 @@ class Composed extends Layer {
 }
 
 /** A policy from elsewhere, which knows only the public shape: it may have put a signal of its own in place of ours. */
-class Foreign extends Layer {
+class Foreign extends AsyncLayer {
   readonly #policy: Policy;
 
   constructor(policy: Policy) {
@@ -49,7 +49,7 @@ class Foreign extends Layer {
     this.#policy = policy;
   }
 
-  around<T>(next: Next<T>, context: CallContext): Promise<T> {
+  async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     return this.#policy.execute(
       async ({ signal, attempt }) => {
         const inside = context.forAttempt(attempt).within(new Scope(context.scope));

@@ -7,7 +7,7 @@ import { degradation } from './http/cache-status.ts';
 import { type Call, callOf } from './http/call.ts';
 import { confirmed, isStorable, toStored, validatorsOf } from './http/stored-response.ts';
 import { isWebKit } from './http/webkit.ts';
-import type { CallContext, Next } from './layer.ts';
+import type { AsyncNext, CallContext } from './layer.ts';
 import { outcomeOfStatus } from './model/outcome.ts';
 import type { Kept, StoredAnswers, Writing } from './stored-answers.ts';
 import type { StoredResponse } from './stores/store.ts';
@@ -37,7 +37,7 @@ export class Exchange {
   }
 
   /** Asks, and stores behind the answer what comes; see {@link Writing.done}. */
-  async ask(next: Next<Answer>, context: CallContext, kept: Kept | undefined): Promise<Exchanged> {
+  async ask(next: AsyncNext<Answer>, context: CallContext, kept: Kept | undefined): Promise<Exchanged> {
     const call = callOf(context);
     const validators = kept && validatorsOf(kept.stored);
     call.headers = validators;

@@ -13,7 +13,7 @@ import { isOffline } from './http/online.ts';
 import { describeRequest } from './http/request.ts';
 import { toResponse } from './http/stored-response.ts';
 import { httpResult } from './http/verdict.ts';
-import { type CallContext, Layer, type Next, raced, untilAborted } from './layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext, promising, raced, untilAborted } from './layer.ts';
 import { freshnessOf } from './model/freshness.ts';
 import type { Settled } from './model/outcome.ts';
 import type { Tools } from './options.ts';
@@ -45,7 +45,7 @@ interface Question {
   readonly follows: boolean;
   readonly place: Place;
   readonly answers: StoredAnswers;
-  readonly next: Next<Answer>;
+  readonly next: AsyncNext<Answer>;
 }
 
 // How long a call waits for an answer that is just being stored, before it asks the network too.
@@ -57,7 +57,7 @@ const LONGEST_REFRESH_MS = 120_000;
  * The table of DESIGN section 5: a fresh stored answer in place of the network's, a stale one while it is refreshed and,
  * when the network fails, a stored one or the caller's default.
  */
-export class HttpFallback extends Layer {
+export class HttpFallback extends AsyncLayer {
   readonly #dependency: Dependency;
   readonly #rules: FallbackRules;
   readonly #host: FallbackHost;
@@ -71,14 +71,14 @@ export class HttpFallback extends Layer {
     this.#onStoreError = storeErrors(dependency, host);
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+  async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     // Over before it began: whoever notes calls is to hear of it.
     if (context.scope.aborted) return next(context);
     // Only pipelines of the client have this layer, and they resolve to an Answer.
-    return (await this.#answer(next as Next<unknown> as Next<Answer>, context)) as T;
+    return (await this.#answer(next as AsyncNext<unknown> as AsyncNext<Answer>, context)) as T;
   }
 
-  async #answer(next: Next<Answer>, context: CallContext): Promise<Answer> {
+  async #answer(next: AsyncNext<Answer>, context: CallContext): Promise<Answer> {
     const call = callOf(context);
     const { request, storage } = call;
     const { answers, settings } = this.#host;
@@ -144,7 +144,7 @@ export class HttpFallback extends Layer {
   async #ask(kept: Kept | undefined, question: Question, context: CallContext): Promise<Answer> {
     const { call, place, answers, next } = question;
     const exchange = this.#exchange(question);
-    const asked: Next<Answer> = async (inside) => {
+    const asked: AsyncNext<Answer> = async (inside) => {
       const { answer, renewed, result, status } = await exchange.ask(next, inside, kept);
       const given = renewed === undefined ? answer : this.#stored(answers.judge(renewed, this.#rules), call);
       // What is kept may be no JSON, and JSON is asked for: then there is nothing to be confirmed.
@@ -173,7 +173,7 @@ export class HttpFallback extends Layer {
     }
   }
 
-  #orDefault(next: Next<Answer>, context: CallContext): Promise<Answer> {
+  #orDefault(next: AsyncNext<Answer>, context: CallContext): Promise<Answer> {
     return fallBack(next, context, { isFailure, recover: (result) => this.#default(result, context) });
   }
 
@@ -213,7 +213,7 @@ export class HttpFallback extends Layer {
     // It has as long as a call may take: a default that hangs is none.
     const limit = new Deadline(call.limits.deadlineMs, { ...this.#host.tools, name: this.#dependency.key });
     try {
-      const answer = await limit.around(raced(ask), context);
+      const answer = await promising(limit.over(raced(ask)))(context);
       if (answer === undefined) return undefined;
       this.#tellAnswered(call, 'default', 0, reason);
       return this.#instead(result, answer);

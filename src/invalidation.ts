@@ -4,7 +4,7 @@ import type { Answer } from './http/answer.ts';
 import { isWrite } from './http/cache-use.ts';
 import { callOf } from './http/call.ts';
 import { type FallbackHost, storeErrors } from './http-fallback.ts';
-import { type CallContext, Layer, type Next, untilAborted } from './layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext, untilAborted } from './layer.ts';
 import type { Coalesce } from './policies/coalesce.ts';
 import { isOfResource } from './shared-calls.ts';
 import { ownerOf, PUBLIC } from './stored-answers.ts';
@@ -13,7 +13,7 @@ import { ownerOf, PUBLIC } from './stored-answers.ts';
  * After a write, nobody is given what was there before it: the answers stored for its URL (RFC 9111, section 4.4), and
  * those that were asked for while it was under way.
  */
-export class Invalidation extends Layer {
+export class Invalidation extends AsyncLayer {
   readonly #dependency: Dependency;
   readonly #host: FallbackHost;
   readonly #coalesce: Coalesce<Answer> | undefined;
@@ -25,7 +25,7 @@ export class Invalidation extends Layer {
     this.#coalesce = coalesce;
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+  async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     const call = callOf(context);
     const { request, storage } = call;
     if (!isWrite(request) || context.scope.aborted) return next(context);

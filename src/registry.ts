@@ -1,5 +1,6 @@
 import type { ClientSettings } from './client-options.ts';
 import { Dependency } from './dependency.ts';
+import { originIn } from './http/request.ts';
 import type { ClientSnapshot } from './snapshot.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -14,6 +15,7 @@ export class Registry {
   /** Restored on first use: where a Worker creates its client, at module scope, the clocks stand at 0. */
   #saved: ClientSnapshot | undefined;
   #hasLeft = false;
+  #last: Dependency | undefined;
 
   constructor(settings: ClientSettings, telemetry: Telemetry) {
     this.#settings = settings;
@@ -26,18 +28,35 @@ export class Registry {
    * state that lives only as long as its call: defended as any, but not remembered.
    */
   get(key: string): Dependency {
-    this.#restoreOnce();
-    const known = this.#entries.get(key);
-    if (known !== undefined) {
-      known.recent = true;
-      return known;
-    }
+    const known = this.find(key);
+    if (known !== undefined) return known;
     const hasRoom = this.#entries.size < this.#settings.maxDependencies || this.#evictOne();
     // One that is not remembered is nobody's to tell of.
     const joins = hasRoom && !this.#hasLeft;
     const created = new Dependency(key, joins ? this.#settings : withoutFleet(this.#settings), this.#telemetry);
     if (hasRoom) this.#entries.set(key, created);
     return created;
+  }
+
+  /** The dependency of that name, if it is known. */
+  find(key: string): Dependency | undefined {
+    this.#restoreOnce();
+    const known = this.#entries.get(key);
+    if (known !== undefined) known.recent = true;
+    return known;
+  }
+
+  /** The dependency whose name is the origin that a URL begins with, if it is known. */
+  findFor(href: string): Dependency | undefined {
+    const last = this.#last;
+    // Nearly always that of the URL before: no origin need be cut out and looked up.
+    if (last !== undefined && href.startsWith(last.key) && href[last.key.length] === '/') {
+      last.recent = true;
+      return last;
+    }
+    const origin = originIn(href);
+    this.#last = origin === undefined ? undefined : this.find(origin);
+    return this.#last;
   }
 
   [Symbol.iterator](): IterableIterator<Dependency> {
@@ -50,6 +69,7 @@ export class Registry {
    * at were, the oldest of them that is idle.
    */
   #evictOne(): boolean {
+    this.#last = undefined;
     const oldestFirst = this.#entries.values();
     let spared: Dependency | undefined;
     for (let looks = 0; looks < LOOKS; looks += 1) {

@@ -5,7 +5,7 @@ import { copyOf, relayed } from './http/body.ts';
 import { isCut, isEndless, joined } from './http/bytes.ts';
 import { callOf } from './http/call.ts';
 import { isWebKit } from './http/webkit.ts';
-import { type CallContext, Layer, type Next } from './layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext } from './layer.ts';
 
 // Longer bodies are taken for streams that somebody is to watch, not for something to be shared.
 const LONGEST_MS = 5_000;
@@ -22,7 +22,7 @@ export interface ReadAhead {
  * Reads what several callers are going to share: around the attempt, so that a body that breaks off fails it, and outside
  * of its timeout, which says nothing of bodies. What is too long, or does not end in time, is handed on with nothing lost.
  */
-export class SharedBody extends Layer {
+export class SharedBody extends AsyncLayer {
   readonly #how: ReadAhead;
 
   constructor(maxBytes: number, clock: Clock) {
@@ -30,7 +30,7 @@ export class SharedBody extends Layer {
     this.#how = { maxBytes, clock, mayFail: true };
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+  async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     const answer = (await next(context)) as unknown as Answer;
     // What is no success is retried, or refused, before anybody reads it.
     const isShared = answer.response.ok && callOf(context).callers() > 1;

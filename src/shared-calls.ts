@@ -18,7 +18,7 @@ export function sharedCalls(maxBytes: number, clock: Clock, propagates: boolean)
     },
     sharedContext(first, scope, limit, callers) {
       const { request, limits, reads, headers, owner, era, id, followers } = callOf(first);
-      const call = new Call({ ...request, signal: undefined }, limits, reads);
+      const call = new Call(request.withoutSignal, limits, reads);
       Object.assign(call, { headers, owner, era, id, followers, callers });
       return new CallContext(scope, { ...first.caller, call }, 1, limit);
     },

@@ -8,7 +8,7 @@ import { addressOf, describeRequest, headersOf, type PreparedRequest } from './h
 import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './http/stored-response.ts';
 import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
 import { Lru } from './model/lru.ts';
-import { Unanswered, type Wait } from './model/unanswered.ts';
+import { Unanswered, UnansweredCalls } from './model/unanswered.ts';
 import type { Partition, StoredResponse, StoreEntry } from './stores/store.ts';
 
 /** Where the answers to a request are kept. */
@@ -35,7 +35,7 @@ export interface Received extends Reception {
 }
 
 /** An answer on its way into the store, from the moment it is asked for. */
-export class Writing {
+export class Writing extends Unanswered<Writing> {
   readonly place: Place;
   /** Whether what comes is outdated already: a write to its resource, a newer answer, or a `clear()` was faster. */
   outdated = false;
@@ -43,10 +43,9 @@ export class Writing {
   done: Promise<void> | undefined;
   /** Whether it will then answer other calls without the network, or before it. */
   serves = false;
-  /** Its place among those that nobody has heard of yet. */
-  wait: Wait<Writing>;
 
-  constructor(place: Place) {
+  constructor(place: Place, deadlineAt: number) {
+    super({ deadlineAt });
     this.place = place;
   }
 }
@@ -69,7 +68,7 @@ export class StoredAnswers {
   readonly #writings = new Map<string, Set<Writing>>();
   /** The last store operation under a key that reads and then writes: the next one waits for it. */
   readonly #updates = new Map<string, Promise<void>>();
-  readonly #unanswered = new Unanswered<Writing>();
+  readonly #unanswered = new UnansweredCalls<Writing>();
   #era = 0;
   /** When a resource was written: what another partition holds of it is older. */
   readonly #writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
@@ -120,15 +119,15 @@ export class StoredAnswers {
    * that era. Must be closed.
    */
   open(place: Place, deadlineAt: number, era: number): Writing {
-    const writing = new Writing(place);
-    writing.outdated = era !== this.#era;
     const now = this.#clock.now();
+    const writing = new Writing(place, Math.min(deadlineAt, now + LONGEST_MS));
+    writing.outdated = era !== this.#era;
     for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now)) {
       // Nobody hears of it any more: if it comes after all, it may be too late.
       lost.outdated = true;
       this.close(lost);
     }
-    writing.wait = this.#unanswered.add(writing, { deadlineAt: Math.min(deadlineAt, now + LONGEST_MS) });
+    this.#unanswered.add(writing);
     const others = this.#writings.get(place.resource);
     if (others === undefined) this.#writings.set(place.resource, new Set([writing]));
     else others.add(writing);
@@ -136,7 +135,7 @@ export class StoredAnswers {
   }
 
   close(writing: Writing): void {
-    this.#unanswered.delete(writing.wait);
+    this.#unanswered.delete(writing);
     const { resource } = writing.place;
     const all = this.#writings.get(resource);
     if (all?.delete(writing) === true && all.size === 0) this.#writings.delete(resource);

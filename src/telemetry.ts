@@ -1,6 +1,8 @@
+import type { Scope } from './abort.ts';
 import { show } from './checks.ts';
 import type { Clock } from './clock.ts';
 import { about, Emitter, reportThrown, type SteadEvent } from './events.ts';
+import type { Answer } from './http/answer.ts';
 import type { Call } from './http/call.ts';
 import { addressOf } from './http/request.ts';
 import type { Settled } from './model/outcome.ts';
@@ -185,9 +187,10 @@ export class Telemetry {
     return once();
   }
 
-  end(call: Call, result: Settled<Response | undefined>, aborted: boolean): void {
+  end(call: Call, given: Settled<Answer | undefined>, { aborted }: Scope): void {
     if (call.followers.length === 0) return;
     const now = this.#clock.now();
+    const result = 'error' in given ? given : { value: given.value?.response };
     for (const { observer, follower, since } of call.followers) {
       this.#guarded(observer, () => follower.onEnd({ result, durationMs: now - since, aborted }));
     }

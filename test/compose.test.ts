@@ -242,8 +242,17 @@ test('compose() leaves no listener on the scope around a policy from elsewhere',
   const added = vi.spyOn(scope, 'onAbort');
   const removed = vi.spyOn(scope, 'offAbort');
   const context = new CallContext(scope);
-  await policy.around(async () => 'fine', context);
-  await policy.around(() => Promise.reject(new Error('no')), context).catch(() => {});
+  policy.around(
+    (_, done) => done({ value: 'fine' }),
+    context,
+    () => {},
+  );
+  policy.around(
+    (_, done) => done({ error: new Error('no') }),
+    context,
+    () => {},
+  );
+  await new Promise((resolve) => setTimeout(resolve));
   expect(added).toHaveBeenCalledTimes(2);
   expect(removed.mock.calls).toEqual(added.mock.calls);
 });

@@ -2,22 +2,23 @@ import { expect, test, vi } from 'vitest';
 
 import { Scope } from '../src/abort.ts';
 import { CircuitBreaker, type Context } from '../src/index.ts';
-import { CallContext, Layer, type Next, raced } from '../src/layer.ts';
+import { CallContext, type Done, Layer, type Next, promising, raced } from '../src/layer.ts';
+import { FakeClock } from '../src/testing/fake-clock.ts';
 
 /** A layer that does nothing, and notes the contexts it is given. */
 class Transparent extends Layer {
   readonly contexts: CallContext[] = [];
 
-  around<T>(next: Next<T>, context: CallContext): Promise<T> {
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     this.contexts.push(context);
-    return next(context);
+    return next(context, done);
   }
 }
 
 /** A layer that refuses everything. */
 class Refusing extends Layer {
-  around<T>(): Promise<T> {
-    return Promise.reject(new Error('refused'));
+  around<T, R>(_next: Next<T>, _context: CallContext, done: Done<T, R>): R | Promise<R> {
+    return done({ error: new Error('refused') });
   }
 }
 
@@ -211,18 +212,20 @@ test('raced() does not run the operation, when the scope has aborted before', as
   const operation = vi.fn();
   const scope = new Scope();
   scope.abort('before');
-  await expect(raced(operation)(new CallContext(scope))).rejects.toBe('before');
+  await expect(promising(raced(operation))(new CallContext(scope))).rejects.toBe('before');
   expect(operation).not.toHaveBeenCalled();
 });
 
 test('raced() answers at once with the reason, when the operation itself aborts the scope', async () => {
   const scope = new Scope();
   const abandoned: Promise<unknown>[] = [];
-  const context = new CallContext(scope).watching((work) => abandoned.push(work));
-  const call = raced(() => {
-    scope.abort('from inside');
-    return deaf();
-  })(context);
+  const context = new CallContext(scope).watchedBy({ onAbandon: (work) => abandoned.push(work) });
+  const call = promising(
+    raced(() => {
+      scope.abort('from inside');
+      return deaf();
+    }),
+  )(context);
   await expect(call).rejects.toBe('from inside');
   expect(abandoned).toHaveLength(1);
 });
@@ -231,12 +234,14 @@ test('raced() hands over the work that goes on, once, when the scope aborts', as
   const scope = new Scope();
   const abandoned: Promise<unknown>[] = [];
   let finish = (_: string): void => {};
-  const context = new CallContext(scope).watching((work) => abandoned.push(work));
-  const call = raced(
-    () =>
-      new Promise<string>((resolve) => {
-        finish = resolve;
-      }),
+  const context = new CallContext(scope).watchedBy({ onAbandon: (work) => abandoned.push(work) });
+  const call = promising(
+    raced(
+      () =>
+        new Promise<string>((resolve) => {
+          finish = resolve;
+        }),
+    ),
   )(context);
   expect(abandoned).toEqual([]);
   scope.abort('over');
@@ -250,9 +255,9 @@ test('raced() hands over the work that goes on, once, when the scope aborts', as
 test('raced() hands over nothing, when the work has settled before the scope aborts', async () => {
   const scope = new Scope();
   const onAbandon = vi.fn();
-  const context = new CallContext(scope).watching(onAbandon);
-  await raced(() => 'fine')(context);
-  await raced(() => Promise.reject(new Error('no')))(context).catch(() => {});
+  const context = new CallContext(scope).watchedBy({ onAbandon });
+  await promising(raced(() => 'fine'))(context);
+  await promising(raced(() => Promise.reject(new Error('no'))))(context).catch(() => {});
   scope.abort('later');
   expect(onAbandon).not.toHaveBeenCalled();
 });
@@ -260,11 +265,13 @@ test('raced() hands over nothing, when the work has settled before the scope abo
 test('raced() leaves no unhandled rejection, when the operation fails after the scope has aborted', async () => {
   const scope = new Scope();
   let fail = (_: Error): void => {};
-  const call = raced(
-    () =>
-      new Promise((_, reject) => {
-        fail = reject;
-      }),
+  const call = promising(
+    raced(
+      () =>
+        new Promise((_, reject) => {
+          fail = reject;
+        }),
+    ),
   )(new CallContext(scope));
   scope.abort('over');
   await expect(call).rejects.toBe('over');
@@ -274,13 +281,13 @@ test('raced() leaves no unhandled rejection, when the operation fails after the 
 // What layers hand on.
 
 test('CallContext.forAttempt() is the context itself for the first attempt, and one of its own for each other', () => {
-  const context = new CallContext(new Scope(), { call: 'mine' }, 1, { deadlineAt: 5_000 }, () => {});
+  const context = new CallContext(new Scope(), { call: 'mine' }, 1, { deadlineAt: 5_000 }, { onAbandon() {} });
   expect(context.forAttempt(1)).toBe(context);
   const [second, third] = [context.forAttempt(2), context.forAttempt(3)];
   expect([second.attempt, third.attempt]).toEqual([2, 3]);
   expect(new Set([context.scope, second.scope, third.scope]).size).toBe(3);
-  const { caller, deadlineAt, onAbandon } = context;
-  expect(second).toMatchObject({ caller, deadlineAt, onAbandon });
+  const { caller, deadlineAt, watcher } = context;
+  expect(second).toMatchObject({ caller, deadlineAt, watcher });
   context.scope.abort('over');
   expect([second.scope.reason, third.scope.reason]).toEqual(['over', 'over']);
 });
@@ -293,20 +300,20 @@ test('CallContext.forAttempt() counts afresh inside an attempt of somebody else'
 });
 
 test('CallContext.within() changes the scope, and the deadline where one is given', () => {
-  const onAbandon = (): void => {};
-  const context = new CallContext(new Scope(), { call: 'mine' }, 2, { deadlineAt: 5_000 }, onAbandon);
+  const watcher = { onAbandon() {} };
+  const context = new CallContext(new Scope(), { call: 'mine' }, 2, { deadlineAt: 5_000 }, watcher);
   const scope = new Scope(context.scope);
-  const kept = { scope, attempt: 2, caller: context.caller, onAbandon };
+  const kept = { scope, attempt: 2, caller: context.caller, watcher };
   expect(context.within(scope)).toMatchObject({ ...kept, deadlineAt: 5_000 });
   expect(context.within(scope, { deadlineAt: 1_000 })).toMatchObject({ ...kept, deadlineAt: 1_000 });
 });
 
-test('CallContext.watching() changes who is told of abandoned work, and nothing else', () => {
+test('CallContext.watchedBy() changes who is told of abandoned work, and nothing else', () => {
   const context = new CallContext(new Scope(), { call: 'mine' }, 2, { deadlineAt: 5_000 });
-  const onAbandon = (): void => {};
+  const watcher = { onAbandon() {} };
   const { scope, caller, attempt, deadlineAt } = context;
-  expect(context.watching(onAbandon)).toMatchObject({ scope, caller, attempt, deadlineAt, onAbandon });
-  expect(context.onAbandon).toBeUndefined();
+  expect(context.watchedBy(watcher)).toMatchObject({ scope, caller, attempt, deadlineAt, watcher });
+  expect(context.watcher).toBeUndefined();
 });
 
 const leases = [
@@ -318,13 +325,33 @@ const leases = [
 test.for(leases)('CallContext.closeAfter() closes $closes times at once, when $when', ({ lease, closes }) => {
   const context = new CallContext(new Scope(), lease === undefined ? {} : { lease });
   const close = vi.fn();
-  context.closeAfter('value', close);
+  const streams = context.closeAfter({ value: 'value' }, close);
+  expect(streams).toBe(closes === 0);
   expect(close).toHaveBeenCalledTimes(closes);
+});
+
+test('CallContext.closeAfter() closes at once, when the call has failed', () => {
+  const lease = vi.fn(() => true);
+  const close = vi.fn();
+  expect(new CallContext(new Scope(), { lease }).closeAfter({ error: new Error('no') }, close)).toBe(false);
+  expect(close).toHaveBeenCalledTimes(1);
+  expect(lease).not.toHaveBeenCalled();
+});
+
+test('CallContext.enteredAt() reads the clock once for all who let the call pass at once, and anew for another attempt', () => {
+  const clock = new FakeClock({ now: 100 });
+  const read = vi.spyOn(clock, 'now');
+  const context = new CallContext(new Scope());
+  expect([context.enteredAt(clock), context.within(new Scope()).enteredAt(clock)]).toEqual([100, 100]);
+  expect(read).toHaveBeenCalledTimes(1);
+  expect(context.watchedBy({ onAbandon() {} }, 250).enteredAt(clock)).toBe(250);
+  read.mockReturnValue(700);
+  expect(context.forAttempt(2).enteredAt(clock)).toBe(700);
 });
 
 test('CallContext.closeAfter() hands the value and the closing on to who takes leases', () => {
   const lease = vi.fn(() => true);
   const close = (): void => {};
-  new CallContext(new Scope(), { lease }).closeAfter('value', close);
+  new CallContext(new Scope(), { lease }).closeAfter({ value: 'value' }, close);
   expect(lease.mock.calls).toEqual([['value', close]]);
 });

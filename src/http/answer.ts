@@ -2,14 +2,22 @@ import { isCut } from './bytes.ts';
 
 /** What a pipeline resolves to: the Response, and what was read of its body inside the attempt. */
 export class Answer {
+  /** See {@link Scope.kept}. */
+  static readonly kept: Answer = /* @__PURE__ */ new Answer({ status: 200, body: null } as Response);
+
   readonly response: Response;
   /** The parsed body of a 2xx answer; `undefined` if it has none, or was not to be read. */
   readonly value: unknown;
   /** The body as it came, if it was read. */
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** Read once, as whether there is a body: a getter of the platform's costs as much as a layer, and four layers ask. */
+  readonly status: number;
+  readonly hasBody: boolean;
 
   constructor(response: Response, value?: unknown, bytes?: Uint8Array<ArrayBuffer>) {
     this.response = response;
+    this.status = response.status;
+    this.hasBody = response.body !== null;
     this.value = value;
     this.bytes = bytes;
   }

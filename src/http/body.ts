@@ -14,9 +14,10 @@ export class BodyLeases {
 
   /** Takes over `close` if `value` has a body still to come. */
   readonly hold = (value: unknown, close: () => void): boolean => {
-    const response = (value as Answer | undefined)?.response;
-    const body = response?.body;
-    if (response === undefined || body === undefined || body === null || response.bodyUsed) return false;
+    const answer = value as Answer | undefined;
+    if (answer === undefined || !answer.hasBody) return false;
+    const { body, bodyUsed } = answer.response;
+    if (body === null || bodyUsed) return false;
     const held = this.#open.get(body);
     if (held !== undefined) {
       held.push(close);
@@ -59,8 +60,8 @@ function closeAll(closers: readonly (() => void)[]): void {
  * returned has in its place a copy of the Response, which tells. With a `lease`, one that is dropped unread ends too.
  */
 export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['lease']): T {
-  const { response } = value as Answer;
-  const { body } = response;
+  const { response, hasBody } = value as Answer;
+  const body = hasBody ? response.body : null;
   if (body === null || response.bodyUsed || body.locked) {
     onEnd();
     return value;

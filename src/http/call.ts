@@ -4,7 +4,7 @@ import type { CallContext } from '../layer.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Following } from '../telemetry.ts';
 import type { Answer } from './answer.ts';
-import type { PreparedRequest } from './request.ts';
+import { PreparedRequest } from './request.ts';
 
 /** What of a good answer's body is read inside the attempt: nothing, all of it as JSON, or its bytes, up to a number. */
 export type BodyReading = 'none' | 'json' | number;
@@ -13,10 +13,14 @@ export type BodyReading = 'none' | 'json' | number;
 export type CallStorage = Pick<CallOptions, 'partition' | 'waitUntil' | 'deadline'>;
 
 const ALONE = (): number => 1;
+const NO_STORAGE: CallStorage = {};
 const NOBODY: readonly Following[] = [];
 
 /** One use of our fetch: the request, its limits, and what has become of it so far. */
 export class Call {
+  /** See {@link Scope.kept}. */
+  static readonly kept: Call = /* @__PURE__ */ new Call(PreparedRequest.kept, {} as CallLimits, 'none');
+
   readonly request: PreparedRequest;
   readonly limits: CallLimits;
   readonly reads: BodyReading;
@@ -54,9 +58,9 @@ export class Call {
   answer: Answer | undefined;
   /** Whether the attempt under way has its headers. */
   hasHeaders = false;
-  readonly #cleanUps: (() => void)[] = [];
+  #cleanUps: (() => void)[] | undefined;
 
-  constructor(request: PreparedRequest, limits: CallLimits, reads: BodyReading, storage: CallStorage = {}) {
+  constructor(request: PreparedRequest, limits: CallLimits, reads: BodyReading, storage: CallStorage = NO_STORAGE) {
     this.request = request;
     this.limits = limits;
     this.reads = reads;
@@ -65,11 +69,15 @@ export class Call {
 
   /** Has `cleanUp` run when nothing of the call, its body included, is under way any more. */
   finally(cleanUp: () => void): void {
+    this.#cleanUps ??= [];
     this.#cleanUps.push(cleanUp);
   }
 
   end(): void {
-    for (const cleanUp of this.#cleanUps.splice(0)) cleanUp();
+    const cleanUps = this.#cleanUps;
+    if (cleanUps === undefined) return;
+    this.#cleanUps = undefined;
+    for (const cleanUp of cleanUps) cleanUp();
   }
 }
 

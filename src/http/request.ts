@@ -1,48 +1,89 @@
 import { show } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
 
+type OwnInit = Readonly<{
+  init: RequestInit;
+  signal: AbortSignal | null | undefined;
+  idempotent: CallOptions['idempotent'];
+}>;
+
+const NO_INIT: OwnInit = { init: {}, signal: undefined, idempotent: undefined };
+
 /** A request as its caller made it: what the inner fetch is to get, and what the layers ask about it. */
-export interface PreparedRequest {
+export class PreparedRequest {
+  /** See {@link Scope.kept}. */
+  static readonly kept: PreparedRequest = /* @__PURE__ */ new PreparedRequest('', NO_INIT, undefined, 'unparsed');
+
   readonly input: string | URL | Request;
   /** The init without what is ours. */
   readonly init: RequestInit;
   /** The caller's signal. */
   readonly signal: AbortSignal | undefined;
   readonly method: string;
-  /** `undefined` for a relative URL that only the fetch given by the user can resolve. */
-  readonly url: URL | undefined;
   /** What the caller says about sending it twice. */
   readonly idempotent: boolean | undefined;
+  #url: URL | undefined | 'unparsed';
+
+  constructor(
+    input: string | URL | Request,
+    { init, signal, idempotent }: OwnInit,
+    request: Request | undefined,
+    url: URL | undefined | 'unparsed',
+  ) {
+    this.input = input;
+    this.init = init;
+    this.signal = signal === undefined ? request?.signal : (signal ?? undefined);
+    const method = init.method ?? request?.method;
+    this.method = method === undefined ? 'GET' : String(method).toUpperCase();
+    this.idempotent = idempotent;
+    this.#url = url;
+  }
+
+  /** `undefined` for a relative URL that only the fetch given by the user can resolve. */
+  get url(): URL | undefined {
+    if (this.#url === 'unparsed') this.#url = new URL(String(this.input));
+    return this.#url;
+  }
+
+  /** The same request, which does not end with its caller. */
+  get withoutSignal(): PreparedRequest {
+    const { input, init, idempotent } = this;
+    return new PreparedRequest(input, { init, signal: null, idempotent }, requestOf(this), this.#url);
+  }
 }
 
 /**
  * Takes a call's arguments apart, once for all its attempts. Nothing is read, cloned or teed.
  *
  * @param resolvesRelative Whether the inner fetch is the user's own, and may know what a relative URL is relative to.
+ * @param isKnown Whether it begins with an origin that has been called: no path makes a bad URL of it, and nobody need parse it.
  * @throws TypeError the platform's own, for arguments it would refuse: they say nothing about the dependency.
  */
 export function prepareRequest(
   given: string | URL | Request,
   givenInit: FetchInit | undefined,
   resolvesRelative: boolean,
+  isKnown = false,
 ): PreparedRequest {
+  if (isKnown && givenInit === undefined) return new PreparedRequest(given, NO_INIT, undefined, 'unparsed');
   // `fetch(url, request)`: a Request keeps its fields on the prototype, where a copy does not find them.
   const merged = givenInit instanceof Request;
   const input = merged ? new Request(given, givenInit) : asRequest(given) === undefined ? String(given) : given;
-  const { signal, idempotent, init } = withoutOurs(merged ? {} : ownFields(givenInit ?? {}));
+  const own = withoutOurs(merged ? {} : ownFields(givenInit ?? {}));
   const request = asRequest(input);
   const href = request === undefined ? String(input) : request.url;
-  const url = parseUrl(href, resolvesRelative);
-  refuseInvalid(request, url ?? new URL(href, NOWHERE), init, signal);
-  return {
-    input,
-    init,
-    signal: signal === undefined ? request?.signal : (signal ?? undefined),
-    method: String(init.method ?? request?.method ?? 'GET').toUpperCase(),
-    url,
-    idempotent,
-  };
+  const url = isKnown && !merged ? 'unparsed' : parseUrl(href, resolvesRelative);
+  refuseInvalid(request, url === 'unparsed' ? href : (url ?? new URL(href, NOWHERE)), own.init, own.signal);
+  return new PreparedRequest(input, own, request, url);
 }
+
+/** What looks like the origin of a URL; whether it is one, written as the platform writes it, is for others to know. */
+export function originIn(href: string): string | undefined {
+  const end = href.startsWith('http') ? href.indexOf('/', SCHEME_LENGTH) : -1;
+  return end < 0 ? undefined : href.slice(0, end);
+}
+
+const SCHEME_LENGTH = 'https://'.length;
 
 /** Where it goes, without what is not sent. */
 export function addressOf({ url, input }: PreparedRequest): string {
@@ -81,7 +122,7 @@ export function attemptInit(
 ): RequestInit {
   const request = asRequest(input);
   const init = added === undefined ? given : { ...given, headers: joined(given.headers ?? request?.headers, added) };
-  if (request === undefined) return { ...init, signal };
+  if (request === undefined) return init === NO_INIT.init ? { signal } : { ...init, signal };
   // An init beside a Request resets its referrer and referrer policy (Fetch standard, Request constructor, "if init is
   // not empty"), so both are passed again.
   const { referrer, referrerPolicy } = request;
@@ -101,16 +142,10 @@ function joined(headers: RequestInit['headers'], added: Readonly<Record<string, 
   return all;
 }
 
-type OwnInit = Pick<CallOptions, 'idempotent'> & { readonly init: RequestInit; readonly signal?: AbortSignal | null };
-
 function withoutOurs(given: FetchInit): OwnInit {
   const { deadlineMs, deadline, attemptTimeoutMs, retry, fallback, idempotent, waitUntil, partition, signal, ...init } =
     given;
-  return {
-    init: asItIsNow(init),
-    ...(signal === undefined ? {} : { signal }),
-    ...(idempotent === undefined ? {} : { idempotent }),
-  };
+  return { init: asItIsNow(init), signal, idempotent };
 }
 
 /** Fields that an init inherits, or computes in getters of its class, count for fetch as well: it reads them by name. */
@@ -187,7 +222,7 @@ function parseUrl(href: string, resolvesRelative: boolean): URL | undefined {
  */
 function refuseInvalid(
   request: Request | undefined,
-  url: URL,
+  url: URL | string,
   init: RequestInit,
   signal: AbortSignal | null | undefined,
 ): void {
@@ -198,7 +233,7 @@ function refuseInvalid(
   if (signal !== undefined && signal !== null && !isSignal(signal)) {
     throw new TypeError(`init.signal must be an AbortSignal, got ${show(signal)}`);
   }
-  if (url.username === '' && url.password === '' && !hasBody && !hasKeys(rest)) return;
+  if (!hasCredentials(url) && !hasBody && !hasKeys(rest)) return;
   new Request(url, { ...rest, method, ...(hasBody ? { body: standIn(body) } : {}) });
 }
 
@@ -211,6 +246,11 @@ function refuseUnusable(request: Request, method: string): void {
   else if (allowsNone && body !== null && body !== undefined) new Request(request.url, { method, body: '' });
   // Firefox does not show the body of a Request: a copy is asked for.
   else if (allowsNone && body === undefined && !isBodiless(request.method)) new Request(request.clone(), { method });
+}
+
+/** A known origin has none before it. */
+function hasCredentials(url: URL | string): boolean {
+  return typeof url === 'object' && (url.username !== '' || url.password !== '');
 }
 
 function isBodiless(method: string): boolean {

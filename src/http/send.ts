@@ -1,64 +1,81 @@
 import { checkYesNo } from '../checks.ts';
-import type { ClientOptions, ClientSettings } from '../client-options.ts';
-import type { CallContext } from '../layer.ts';
+import type { ClientSettings } from '../client-options.ts';
+import { type CallContext, type Next, raced } from '../layer.ts';
+import type { Settled } from '../model/outcome.ts';
 import { Answer, readJson } from './answer.ts';
 import type { BodyLeases } from './body.ts';
 import { cancelBody, readBytes } from './bytes.ts';
-import { type BodyReading, type Call, callOf } from './call.ts';
+import { type Call, callOf } from './call.ts';
 import { formatDeadline } from './deadline-header.ts';
 import { attemptInit } from './request.ts';
 
-/** One trip to the network: the innermost operation. */
-export function sender(settings: ClientSettings, leases: BodyLeases): (context: CallContext) => Promise<Answer> {
-  const { fetch: given, tools } = settings;
-  return async (context) => {
-    const call = callOf(context);
-    const { request } = call;
-    call.hasHeaders = false;
-    // Retrying frees what it does not hand out; a hook of the user's that throws leaves an answer to nobody.
-    if (call.answer !== undefined) leases.discard(call.answer);
-    call.sentAt = tools.clock.epochNow();
-    const response = await callFetch(
-      given,
-      request.input,
-      attemptInit(request, context.signal, headersFor(context, call, settings)),
-    );
-    if (context.scope.aborted) {
-      // Nobody waits for it any more: a fetch that ignores its signal answers late.
-      cancelBody(response);
-      throw context.scope.reason;
-    }
-    call.hasHeaders = true;
-    call.answer = await readAnswer(response, request.method, call.reads);
-    return call.answer;
-  };
+/** One trip to the network: the innermost step. */
+export function sender(settings: ClientSettings, leases: BodyLeases): Next<Answer> {
+  const { fetch: given, tools, fallback } = settings;
+  const ask = raced(
+    (context): Promise<Response | Answer> => {
+      const call = callOf(context);
+      const { request } = call;
+      call.hasHeaders = false;
+      // Retrying frees what it does not hand out; a hook of the user's that throws leaves an answer to nobody.
+      if (call.answer !== undefined) leases.discard(call.answer);
+      // Asked for only where answers are stored.
+      if (fallback !== false) call.sentAt = tools.clock.epochNow();
+      const init = attemptInit(request, context.signal, headersFor(context, call, settings));
+      const response =
+        given === undefined ? platformFetch(request.input, init) : Promise.resolve(given(request.input, init));
+      return call.reads === 'none' ? response : response.then((received) => readAnswer(received, context));
+    },
+    given === undefined,
+    // Of a fetch that ignores its signal.
+    (late) => cancelBody(late instanceof Answer ? late.response : late),
+  );
+  return (context, done) =>
+    ask(context, (result) => done('error' in result ? result : answered(result.value, callOf(context))));
+}
+
+function answered(value: Response | Answer, call: Call): Settled<Answer> {
+  call.hasHeaders = true;
+  try {
+    call.answer = value instanceof Answer ? value : new Answer(value);
+    return { value: call.answer };
+  } catch (error) {
+    // A fetch of the user's gave something else.
+    return { error };
+  }
 }
 
 /** The headers of this attempt beside those of the caller. */
 function headersFor(
   { deadlineAt }: CallContext,
-  { headers: own, attached, request: { url } }: Call,
+  { headers: own, attached, request }: Call,
   { propagateDeadline, tools: { clock } }: ClientSettings,
 ): Call['headers'] {
   const headers = attached === undefined ? own : { ...own, ...attached };
   if (propagateDeadline === false || deadlineAt === Infinity) return headers;
   const { header, format, to } = propagateDeadline;
-  if (to !== undefined && (url === undefined || !checkYesNo('propagateDeadline.to', to(url)))) return headers;
+  if (to !== undefined) {
+    const { url } = request;
+    if (url === undefined || !checkYesNo('propagateDeadline.to', to(url))) return headers;
+  }
   return { ...headers, [header]: formatDeadline(deadlineAt - clock.now(), format) };
 }
 
-async function readAnswer(response: Response, method: string, reads: BodyReading): Promise<Answer> {
-  if (reads === 'json') return readJson(response, method);
-  if (reads === 'none' || !response.ok || method === 'HEAD') return new Answer(response);
-  return new Answer(response, undefined, await readBytes(response, reads));
+/** With what is to be read of its body. */
+async function readAnswer(response: Response, context: CallContext): Promise<Answer> {
+  const call = callOf(context);
+  if (context.scope.aborted) {
+    cancelBody(response);
+    throw context.scope.reason;
+  }
+  call.hasHeaders = true;
+  const { method } = call.request;
+  if (call.reads === 'json') return readJson(response, method);
+  if (call.reads === 'none' || !response.ok || method === 'HEAD') return new Answer(response);
+  return new Answer(response, undefined, await readBytes(response, call.reads));
 }
 
-async function callFetch(
-  given: ClientOptions['fetch'],
-  input: string | URL | Request,
-  init: RequestInit,
-): Promise<Response> {
-  if (given !== undefined) return given(input, init);
+async function platformFetch(input: string | URL | Request, init: RequestInit): Promise<Response> {
   // Looked up at each call, since that is where mocking libraries put theirs, and called as a method of its own object:
   // browsers refuse it with any other `this`.
   try {

@@ -21,12 +21,11 @@ export function outcomeOf(
 ): Outcome {
   // Whoever called gave up, or ran out of the time it was given.
   if ('error' in result && context.scope.root.aborted) return 'ignored';
-  const seen = httpResult(result);
-  if (classify !== undefined) return checkOutcome('breaker.classify', classify(seen));
-  if (seen.response !== undefined) return outcomeOfStatus(seen.response.status);
+  if (classify !== undefined) return checkOutcome('breaker.classify', classify(httpResult(result)));
+  if ('value' in result) return outcomeOfStatus((result.value as Answer).status);
   // Our deadline: the budget was the caller's, but with no attempt timeout nothing else would notice a hang.
   if (context.scope.aborted) return callOf(context).limits.attemptTimeoutMs < Infinity ? 'ignored' : 'failure';
-  return isOurOwn(seen.error) ? 'ignored' : 'failure';
+  return isOurOwn(result.error) ? 'ignored' : 'failure';
 }
 
 /** A timer that is later than this was held up with everything else here: a frozen tab, a stopped process. */
@@ -53,13 +52,13 @@ export function shouldRetry(
   context: CallContext,
   limits: HttpRetryLimits,
 ): boolean {
+  const status = statusOf(result);
+  if (status !== undefined && !limits.statusCodes.has(status) && limits.shouldRetry === undefined) return false;
   // It would only be failed again, and by us.
   if (isOffline()) return false;
-  const seen = httpResult(result);
-  const settled = seen.response !== undefined && !limits.statusCodes.has(seen.response.status);
-  if (settled && limits.shouldRetry === undefined) return false;
   if (!mayRepeat(callOf(context).request, limits.methods)) return false;
-  return limits.shouldRetry === undefined || checkYesNo('retry.shouldRetry', limits.shouldRetry({ ...seen, attempt }));
+  if (limits.shouldRetry === undefined) return true;
+  return checkYesNo('retry.shouldRetry', limits.shouldRetry({ ...httpResult(result), attempt }));
 }
 
 /** The least an answer asks us to wait, in ms. Only answers that mean "not now" are listened to. */
@@ -67,6 +66,11 @@ export function retryAfterMsOf(result: Settled<unknown>, epochNow: number): numb
   const { response } = httpResult(result);
   if (response === undefined || response.status < 400) return undefined;
   return parseRetryAfter(response.headers.get('retry-after'), epochNow);
+}
+
+/** The status of the answer, if there is one. */
+export function statusOf(result: Settled<unknown>): number | undefined {
+  return 'value' in result ? (result.value as Answer).status : undefined;
 }
 
 /** How it ended, in the words of HTTP. */

@@ -146,6 +146,13 @@ export function advised(circuit: Circuit, advice: Advice, now: number, limits: C
   return { state: 'open', generation, retryAt, trips };
 }
 
+/** Whether {@link settle} would change nothing, whatever the time: so it is for nearly every call, and no clock need be read. */
+export function isUnmoved(circuit: Circuit, ticket: Ticket, outcome: Outcome): boolean {
+  if (ticket !== circuit.generation) return true;
+  if (circuit.state !== 'closed') return false;
+  return outcome === 'ignored' || (outcome === 'success' && circuit.failures === 0 && circuit.window === undefined);
+}
+
 /** Records how an admitted call ended. A ticket from an earlier generation changes nothing. */
 export function settle(
   circuit: Circuit,

@@ -1,36 +1,42 @@
-import { type Link, LinkedList } from './linked-list.ts';
+import { Link, LinkedList } from './linked-list.ts';
 
-interface Waiting<C> {
-  readonly call: C;
+/** A call that waits for its answer. */
+export abstract class Unanswered<C extends Unanswered<C>> extends Link<C> {
+  /** When it has to be over: that may be put off. */
   readonly limit: { readonly deadlineAt: number };
-}
 
-/** A call's place among those that are unanswered; `undefined` for one that is not kept. */
-export type Wait<C> = Link<Waiting<C>> | undefined;
+  constructor(limit: { readonly deadlineAt: number }) {
+    super();
+    this.limit = limit;
+  }
+}
 
 /**
  * Calls that wait for their answer. A call whose deadline is well past and that has none will never get one: on Workers,
  * what a request leaves unfinished when it ends is not cancelled but frozen, timers, `finally` and all.
  */
-export class Unanswered<C> {
-  readonly #calls = new LinkedList<Waiting<C>>();
+export class UnansweredCalls<C extends Unanswered<C>> {
+  readonly #calls = new LinkedList<C>();
+  /** Those without a deadline: they can't be told from what takes long. */
+  readonly #endless = new LinkedList<C>();
 
-  /**
-   * A call without a deadline (`Infinity`) can't be told from one that takes long: it is not kept. A deadline that is put
-   * off later counts.
-   */
-  add(call: C, limit: { readonly deadlineAt: number }): Wait<C> {
-    return limit.deadlineAt < Infinity ? this.#calls.add({ call, limit }) : undefined;
+  get size(): number {
+    return this.#calls.size + this.#endless.size;
   }
 
-  delete(wait: Wait<C>): void {
-    if (wait !== undefined) this.#calls.remove(wait);
+  add(call: C): void {
+    (call.limit.deadlineAt < Infinity ? this.#calls : this.#endless).add(call);
+  }
+
+  /** `false` if it is not there any more. */
+  delete(call: C): boolean {
+    return this.#calls.remove(call) || this.#endless.remove(call);
   }
 
   /** When the oldest call will be lost, if it gets no answer; `Infinity` if there is none. */
   get nextLostAt(): number {
     const { first } = this.#calls;
-    return first === undefined ? Infinity : first.value.limit.deadlineAt + GRACE_MS;
+    return first === undefined ? Infinity : first.limit.deadlineAt + GRACE_MS;
   }
 
   /** Takes out the oldest call if it is lost. With one deadline for all, that is the order in which they get lost. */
@@ -38,7 +44,12 @@ export class Unanswered<C> {
     const { first } = this.#calls;
     if (first === undefined || this.nextLostAt > now) return undefined;
     this.#calls.remove(first);
-    return first.value.call;
+    return first;
+  }
+
+  /** All of them. */
+  values(): C[] {
+    return [...this.#calls.values(), ...this.#endless.values()];
   }
 }
 

@@ -1,8 +1,9 @@
 import { Scope } from '../abort.ts';
 import { AttemptTimeoutError } from '../errors.ts';
-import { type CallContext, Layer, type Next } from '../layer.ts';
+import { type CallContext, type Done, Layer, type Next } from '../layer.ts';
 import { checkTimeLimit, type LayerTools, resolveTools, type Tools } from '../options.ts';
 import type { Policy } from '../policy.ts';
+import { type Limit, type Timeouts, timeoutsOf } from '../timeouts.ts';
 
 /**
  * Limits how long one attempt may take: then its signal aborts, and it rejects with {@link AttemptTimeoutError} whether
@@ -15,33 +16,32 @@ export function withTimeout(timeoutMs: number, options?: LayerTools): Policy {
   return new AttemptTimeout(checkTimeLimit('timeoutMs', timeoutMs), resolveTools(options));
 }
 
-export class AttemptTimeout extends Layer {
+export class AttemptTimeout extends Layer implements Limit {
   readonly #timeoutMs: number;
   readonly #tools: Tools;
+  readonly #timeouts: Timeouts;
 
-  constructor(timeoutMs: number, tools: Tools) {
+  /** @param timeouts Of that length: those of many layers can share a timer. */
+  constructor(timeoutMs: number, tools: Tools, timeouts: Timeouts = timeoutsOf(timeoutMs, tools.clock)) {
     super();
     this.#timeoutMs = timeoutMs;
     this.#tools = tools;
+    this.#timeouts = timeouts;
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    const { clock, name } = this.#tools;
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const scope = new Scope(context.scope);
-    const endsAt = clock.now() + this.#timeoutMs;
-    const cancel = clock.schedule(this.#timeoutMs, () => {
-      const lateMs = Math.max(0, clock.now() - endsAt);
-      scope.abort(new AttemptTimeoutError(this.#timeoutMs, { dependency: name, lateMs }));
-    });
-    let result: unknown;
-    try {
-      const value = await next(context.within(scope));
-      result = value;
-      return value;
-    } finally {
+    const timeout = this.#timeouts.start(context.enteredAt(this.#tools.clock), scope, this);
+    return next(context.within(scope), (result) => {
       // The limit ends with the attempt: what the answer still streams is under the deadline and the caller's signal.
-      cancel();
+      timeout.stop();
       context.closeAfter(result, () => scope.close());
-    }
+      return done(result);
+    });
+  }
+  reason(dueAt: number): AttemptTimeoutError {
+    const { clock, name } = this.#tools;
+    const lateMs = Math.max(0, clock.now() - dueAt);
+    return new AttemptTimeoutError(this.#timeoutMs, { dependency: name, lateMs });
   }
 }

@@ -1,8 +1,10 @@
 import type { Cancel } from '../clock.ts';
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
-import { type CallContext, Layer, type Next, type TimeLimit } from '../layer.ts';
-import { joinQueue, leaveQueue, noPermits, type Permits, type Place, passOn, takeSlot } from '../model/permits.ts';
-import { Unanswered, type Wait } from '../model/unanswered.ts';
+import { CallContext, type Done, Layer, type Next, type Watcher } from '../layer.ts';
+import { Link } from '../model/linked-list.ts';
+import type { Settled } from '../model/outcome.ts';
+import { noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
+import { Unanswered, UnansweredCalls } from '../model/unanswered.ts';
 import {
   type BulkheadLimits,
   type BulkheadOptions,
@@ -22,19 +24,59 @@ export interface BulkheadHooks {
   holdFor?<T>(value: T, release: () => void, context: CallContext): T;
 }
 
-/** What a call holds while it runs. */
-interface Slot {
-  readonly limit: TimeLimit;
-  /** The call itself, and what it has abandoned; 0 once the slot is given back. */
-  holders: number;
-  wait: Wait<Slot>;
+/** What a call holds while it runs: until it has settled, and whatever it has abandoned has settled too. */
+class Slot extends Unanswered<Slot> implements Watcher {
+  /** See {@link Scope.kept}. */
+  static readonly kept: Slot = /* @__PURE__ */ new Slot(CallContext.kept, () => {});
+
+  readonly #outside: Watcher | undefined;
+  readonly #onFree: () => void;
+  #holders = 1;
+
+  constructor({ limit, watcher }: CallContext, onFree: () => void) {
+    super(limit);
+    this.#outside = watcher;
+    this.#onFree = onFree;
+  }
+
+  onAbandon(work: Promise<unknown>): void {
+    // What is lost, and found again, does not take back what was given back for it.
+    if (this.#holders === 0) return;
+    this.#holders += 1;
+    const letGo = (): void => this.letGo();
+    work.then(letGo, letGo);
+    this.#outside?.onAbandon(work);
+  }
+
+  letGo(): void {
+    // Already given back: a lost call was found after all.
+    if (this.#holders === 0) return;
+    this.#holders -= 1;
+    if (this.#holders === 0) this.#onFree();
+  }
+
+  /** Nobody will hold it any more. */
+  lose(): void {
+    this.#holders = 1;
+    this.letGo();
+  }
 }
 
 /** A call that waits for a slot: exactly one of the two is called, once. */
-interface Waiter {
+class Waiter extends Link<Waiter> {
   readonly slot: Slot;
-  grant(): void;
-  refuse(error: unknown): void;
+  readonly granted: Promise<void>;
+  grant: () => void = () => {};
+  refuse: (error: unknown) => void = () => {};
+
+  constructor(slot: Slot) {
+    super();
+    this.slot = slot;
+    this.granted = new Promise((grant, refuse) => {
+      this.grant = grant;
+      this.refuse = refuse;
+    });
+  }
 }
 
 /**
@@ -47,7 +89,8 @@ export class Bulkhead extends Layer {
   readonly #tools: Tools;
   readonly #hooks: BulkheadHooks;
   readonly #permits: Permits<Waiter> = noPermits();
-  readonly #unanswered = new Unanswered<Slot>();
+  readonly #unanswered = new UnansweredCalls<Slot>();
+  readonly #onFree = (): void => this.#passOn();
   readonly #idle: (() => void)[] = [];
   #closed = false;
 
@@ -76,47 +119,49 @@ export class Bulkhead extends Layer {
 
   /** Calls that wait for one. */
   get queued(): number {
-    return this.#permits.queued;
+    return this.#permits.queue.size;
   }
 
   /** Refuses waiting and later calls with {@link ClosedError}; resolves when no call is running. Safe to call twice. */
   close(): Promise<void> {
     this.#closed = true;
-    const permits = this.#permits;
-    for (let place = permits.first; place !== undefined; place = permits.first) {
-      leaveQueue(permits, place);
-      place.waiter.refuse(new ClosedError({ dependency: this.#tools.name }));
+    const { queue } = this.#permits;
+    for (let waiter = queue.first; waiter !== undefined; waiter = queue.first) {
+      queue.remove(waiter);
+      waiter.refuse(new ClosedError({ dependency: this.#tools.name }));
     }
-    if (permits.running === 0) return Promise.resolve();
+    if (this.#permits.running === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    if (this.#closed) throw new ClosedError({ dependency: this.#tools.name });
-    if (context.scope.aborted) throw context.scope.reason;
-    const slot: Slot = { limit: context.limit, holders: 1, wait: undefined };
-    if (this.#take()) slot.wait = this.#unanswered.add(slot, slot.limit);
-    else await this.#waitForSlot(this.#join(slot), context);
-    // The slot goes back when the call has settled, and whatever it has abandoned has settled too.
-    const letGo = (): void => this.#letGo(slot);
-    const watched = context.watching((work) => {
-      // What is lost, and found again, does not take back what was given back for it.
-      if (slot.holders === 0) return;
-      slot.holders += 1;
-      work.then(letGo, letGo);
-      context.onAbandon?.(work);
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    if (this.#closed) return done({ error: new ClosedError({ dependency: this.#tools.name }) });
+    if (context.scope.aborted) return done({ error: context.scope.reason });
+    return this.#take() ? this.#run(this.#slotFor(context), next, context, done) : this.#join(next, context, done);
+  }
+
+  /** @param now What the clock says, if the call has waited. */
+  #run<T, R>(slot: Slot, next: Next<T>, context: CallContext, done: Done<T, R>, now?: number): R | Promise<R> {
+    return next(context.watchedBy(slot, now), (result) => {
+      this.#unanswered.delete(slot);
+      const { holdFor } = this.#hooks;
+      if (holdFor !== undefined && this.#limits.slot !== 'headers' && 'value' in result) {
+        return done(held(result.value, slot, context, holdFor));
+      }
+      slot.letGo();
+      return done(result);
     });
-    let held = false;
-    try {
-      const value = await next(watched);
-      if (this.#limits.slot === 'headers' || this.#hooks.holdFor === undefined) return value;
-      const kept = this.#hooks.holdFor(value, letGo, context);
-      held = true;
-      return kept;
-    } finally {
-      this.#unanswered.delete(slot.wait);
-      if (!held) letGo();
-    }
+  }
+
+  #slotFor(context: CallContext): Slot {
+    const slot = new Slot(context, this.#onFree);
+    this.#keepInSight(slot);
+    return slot;
+  }
+
+  /** Who has no deadline can't be told from who takes long. */
+  #keepInSight(slot: Slot): void {
+    if (slot.limit.deadlineAt < Infinity) this.#unanswered.add(slot);
   }
 
   #take(): boolean {
@@ -128,31 +173,41 @@ export class Bulkhead extends Layer {
 
   #takeBackLost(): void {
     const now = this.#tools.clock.now();
-    for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now)) {
-      lost.holders = 1;
-      this.#letGo(lost);
+    for (let lost = this.#unanswered.takeLost(now); lost !== undefined; lost = this.#unanswered.takeLost(now))
+      lost.lose();
+  }
+
+  #join<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    const { running, queue } = this.#permits;
+    const { clock, name } = this.#tools;
+    if (queue.size >= this.#limits.maxQueued) {
+      return done({ error: new BulkheadFullError(running, queue.size, { dependency: name }) });
     }
+    const waiter = new Waiter(new Slot(context, this.#onFree));
+    queue.add(waiter);
+    const since = clock.now();
+    const granted = this.#granted(waiter, context);
+    this.#hooks.onQueued?.(running, queue.size, context);
+    return granted.then(
+      () => {
+        const now = clock.now();
+        this.#hooks.onDequeued?.(now - since, context);
+        return this.#run(waiter.slot, next, context, done, now);
+      },
+      (error: unknown) => {
+        this.#hooks.onDequeued?.(clock.now() - since, context);
+        return done({ error });
+      },
+    );
   }
 
-  /** @throws BulkheadFullError, at once: out of an async function, a refusal costs 3.1 bare rejections in place of 2.5. */
-  #join(slot: Slot): readonly [place: Place<Waiter>, granted: Promise<void>] {
-    const permits = this.#permits;
-    let waiter: Waiter | undefined;
-    const granted = new Promise<void>((grant, refuse) => {
-      waiter = { slot, grant, refuse };
-    });
-    const place = joinQueue(permits, waiter as Waiter, this.#limits.maxQueued);
-    if (place !== undefined) return [place, granted];
-    throw new BulkheadFullError(permits.running, permits.queued, { dependency: this.#tools.name });
-  }
-
-  async #waitForSlot([place, granted]: readonly [Place<Waiter>, Promise<void>], context: CallContext): Promise<void> {
-    const { scope } = context;
-    const permits = this.#permits;
+  /** Resolves when the slot is there; what belongs to the wait is undone by then. */
+  async #granted(waiter: Waiter, { scope }: CallContext): Promise<void> {
+    const { queue } = this.#permits;
     const { queueTimeoutMs } = this.#limits;
     const { clock, name } = this.#tools;
     const leave = (error: unknown): void => {
-      if (leaveQueue(permits, place)) place.waiter.refuse(error);
+      if (queue.remove(waiter)) waiter.refuse(error);
     };
     const onAbort = (): void => leave(scope.reason);
     scope.onAbort(onAbort);
@@ -165,36 +220,44 @@ export class Bulkhead extends Layer {
       const delayMs = Math.min(this.#unanswered.nextLostAt - clock.now(), LONGEST_WATCH_MS);
       stopWatch = clock.schedule(delayMs, () => {
         this.#takeBackLost();
-        if (place.waiting) watchForLost();
+        if (waiter.list !== undefined) watchForLost();
       });
       stopWatch.unref?.();
     };
     watchForLost();
-    const since = clock.now();
-    this.#hooks.onQueued?.(permits.running, permits.queued, context);
     try {
-      await granted;
+      await waiter.granted;
     } finally {
       // Undone by the waiter itself and not by who granted the slot: on Workers that may be another request, which
       // must not touch this one's timers.
       cancel();
       stopWatch();
       scope.offAbort(onAbort);
-      this.#hooks.onDequeued?.(clock.now() - since, context);
     }
   }
 
-  #letGo(slot: Slot): void {
-    // Already given back: a lost call was found after all.
-    if (slot.holders === 0) return;
-    slot.holders -= 1;
-    if (slot.holders > 0) return;
+  #passOn(): void {
     const waiter = passOn(this.#permits);
     if (waiter !== undefined) {
-      waiter.slot.wait = this.#unanswered.add(waiter.slot, waiter.slot.limit);
+      this.#keepInSight(waiter.slot);
       waiter.grant();
     } else if (this.#permits.running === 0) for (const done of this.#idle.splice(0)) done();
   }
 }
 
 const LONGEST_WATCH_MS = 600_000;
+
+/** What is handed out for a value that keeps its slot while it streams. */
+function held<T>(
+  value: T,
+  slot: Slot,
+  context: CallContext,
+  holdFor: NonNullable<BulkheadHooks['holdFor']>,
+): Settled<T> {
+  try {
+    return { value: holdFor(value, () => slot.letGo(), context) };
+  } catch (error) {
+    slot.letGo();
+    return { error };
+  }
+}

@@ -2,7 +2,7 @@ import { checkNumber, checkOutcome, DELAY_MS } from '../checks.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { Emitter, type Listener } from '../events.ts';
 import type { Fleet, FleetSeat, FleetStatus } from '../fleet/fleet.ts';
-import { type CallContext, Layer, type Next } from '../layer.ts';
+import { type CallContext, type Done, Layer, type Next } from '../layer.ts';
 import {
   admit,
   advance,
@@ -11,12 +11,13 @@ import {
   type CircuitState,
   closedCircuit,
   isolatedCircuit,
+  isUnmoved,
   refusalMs,
   settle,
   type Ticket,
 } from '../model/circuit.ts';
 import { type CircuitSnapshot, circuitSnapshot, restoredCircuit } from '../model/circuit-snapshot.ts';
-import { type Outcome, type Settled, unwrap } from '../model/outcome.ts';
+import type { Outcome, Settled } from '../model/outcome.ts';
 import {
   type BreakerLimits,
   type BreakerOptions,
@@ -107,8 +108,10 @@ export class CircuitBreaker extends Layer {
     this.#commit({ ...restored, generation: this.#circuit.generation + 1 });
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    return this.#record(this.#admit(), this.#limits.counts === 'calls', next, context);
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    const ticket = this.#admit();
+    if (typeof ticket !== 'number') return done({ error: ticket });
+    return this.#record(ticket, this.#limits.counts === 'calls', next, context, done);
   }
 
   /**
@@ -116,7 +119,7 @@ export class CircuitBreaker extends Layer {
    * breaker itself, outside, admits calls and counts none.
    */
   get attempts(): Layer {
-    return new Attempts((next, context) => this.#record(this.#circuit.generation, true, next, context));
+    return new Attempts((next, context, done) => this.#record(this.#circuit.generation, true, next, context, done));
   }
 
   /** Leaves the fleet, if it is in one: from now on it decides by what it sees itself. */
@@ -134,7 +137,7 @@ export class CircuitBreaker extends Layer {
     return refusalMs(this.#circuit, this.#tools.clock.now(), this.#limits) === 0;
   }
 
-  #admit(): Ticket {
+  #admit(): Ticket | CircuitOpenError {
     const circuit = this.#circuit;
     const seat = this.#seat;
     // Closed is where a call finds it nearly always: no clock, no object.
@@ -146,31 +149,48 @@ export class CircuitBreaker extends Layer {
     this.#commit(admission.circuit);
     if ('ticket' in admission) return admission.ticket;
     if (admission.circuit.state === 'open') seat?.onCall?.();
-    throw new CircuitOpenError(admission.retryAfterMs, { dependency: this.#tools.name });
+    return new CircuitOpenError(admission.retryAfterMs, { dependency: this.#tools.name });
   }
 
-  async #record<T>(ticket: Ticket, counted: boolean, next: Next<T>, context: CallContext): Promise<T> {
+  #record<T, R>(
+    ticket: Ticket,
+    counted: boolean,
+    next: Next<T>,
+    context: CallContext,
+    done: Done<T, R>,
+  ): R | Promise<R> {
+    // Only a window asks how long it took.
+    const startedAt = this.#limits.window === undefined ? undefined : context.enteredAt(this.#tools.clock);
+    return next(context, (result) => done(this.#noted(result, ticket, counted, startedAt, context)));
+  }
+
+  /** What is handed on: the result, or what a classify() of the user's has thrown at it. */
+  #noted<T>(
+    result: Settled<T>,
+    ticket: Ticket,
+    counted: boolean,
+    startedAt: number | undefined,
+    context: CallContext,
+  ): Settled<T> {
     const { clock, random } = this.#tools;
-    const startedAt = clock.now();
-    let result: Settled<T>;
-    try {
-      result = { value: await next(context) };
-    } catch (error) {
-      result = { error };
-    }
-    const now = clock.now();
     let outcome: Outcome = 'ignored';
+    let retryAfterMs = 0;
+    let thrown: Settled<never> | undefined;
     try {
       if (counted) outcome = this.#outcomeOf(result, context);
-    } finally {
-      // Also when a classify() of the user's throws: a probe has to give its place back.
-      const retryAfterMs = outcome === 'failure' ? (this.#hooks.retryAfterMsOf?.(result) ?? 0) : 0;
-      const report = { outcome, durationMs: now - startedAt, retryAfterMs };
-      const before = this.#circuit;
+      if (outcome === 'failure') retryAfterMs = this.#hooks.retryAfterMsOf?.(result) ?? 0;
+    } catch (error) {
+      // It says nothing, but a probe has to give its place back.
+      thrown = { error };
+    }
+    const before = this.#circuit;
+    if (!isUnmoved(before, ticket, outcome)) {
+      const now = clock.now();
+      const report = { outcome, durationMs: now - (startedAt ?? now), retryAfterMs };
       this.#commit(settle(before, ticket, report, now, this.#limits, random));
       this.#tellFleet(before, now);
     }
-    return unwrap(result);
+    return thrown ?? result;
   }
 
   /** What a call has found out, the others need not. */
@@ -225,7 +245,7 @@ export class CircuitBreaker extends Layer {
   }
 }
 
-type Around = <T>(next: Next<T>, context: CallContext) => Promise<T>;
+type Around = <T, R>(next: Next<T>, context: CallContext, done: Done<T, R>) => R | Promise<R>;
 
 class Attempts extends Layer {
   readonly #record: Around;
@@ -235,7 +255,7 @@ class Attempts extends Layer {
     this.#record = record;
   }
 
-  around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    return this.#record(next, context);
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    return this.#record(next, context, done);
   }
 }

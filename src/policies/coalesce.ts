@@ -1,6 +1,6 @@
 import { Scope } from '../abort.ts';
 import type { Clock } from '../clock.ts';
-import { type CallContext, Layer, type Next, type TimeLimit } from '../layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext, type TimeLimit } from '../layer.ts';
 
 /** How calls share one piece of work. */
 export interface CoalesceHooks<V> {
@@ -46,7 +46,7 @@ interface Flight<V> {
 const LONGEST_MS = 120_000;
 
 /** One piece of work for all who ask for the same while it is under way. Each of them may leave, and gets a value of its own. */
-export class Coalesce<V> extends Layer {
+export class Coalesce<V> extends AsyncLayer {
   readonly #hooks: CoalesceHooks<V>;
   readonly #clock: Clock;
   readonly #flights = new Map<string, Flight<V>>();
@@ -57,11 +57,11 @@ export class Coalesce<V> extends Layer {
     this.#clock = clock;
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+  async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     const key = this.#hooks.keyOf(context);
     if (key === undefined || context.scope.aborted) return next(context);
     // Whoever uses this layer has all of its calls give a V.
-    const work = next as Next<unknown> as Next<V>;
+    const work = next as AsyncNext<unknown> as AsyncNext<V>;
     const make = await new Promise<(() => V) | undefined>((resolve, reject) => {
       const known = this.#joinable(key);
       const flight = known ?? this.#begin(key, context);
@@ -95,7 +95,7 @@ export class Coalesce<V> extends Layer {
     return flight;
   }
 
-  async #fly(key: string, flight: Flight<V>, work: Next<V>): Promise<void> {
+  async #fly(key: string, flight: Flight<V>, work: AsyncNext<V>): Promise<void> {
     const { shared, callers } = flight;
     try {
       const first = await work(shared);
@@ -122,7 +122,7 @@ export class Coalesce<V> extends Layer {
       other.context.scope.offAbort(other.leave);
       other.resolve(undefined);
     }
-    one.context.closeAfter(value, () => one.context.scope.offAbort(one.leave));
+    one.context.closeAfter({ value }, () => one.context.scope.offAbort(one.leave));
     one.resolve(() => value);
   }
 

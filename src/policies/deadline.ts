@@ -1,8 +1,9 @@
 import { Scope } from '../abort.ts';
 import { DeadlineExceededError } from '../errors.ts';
-import { type CallContext, Layer, type Next } from '../layer.ts';
+import { type CallContext, type Done, Layer, type Next } from '../layer.ts';
 import { checkTimeLimit, type LayerTools, resolveTools, type Tools } from '../options.ts';
 import type { Policy } from '../policy.ts';
+import { type Limit, type Timeouts, timeoutsOf } from '../timeouts.ts';
 
 /**
  * Limits how long a call may take, everything inside included: then its signal aborts, and it rejects with
@@ -15,37 +16,35 @@ export function withDeadline(deadlineMs: number, options?: LayerTools): Policy {
   return new Deadline(checkTimeLimit('deadlineMs', deadlineMs), resolveTools(options));
 }
 
-export class Deadline extends Layer {
+export class Deadline extends Layer implements Limit {
   readonly #deadlineMs: number;
   readonly #tools: Tools;
+  readonly #timeouts: Timeouts;
 
-  constructor(deadlineMs: number, tools: Tools) {
+  /** @param timeouts Of that length: those of many layers can share a timer. */
+  constructor(deadlineMs: number, tools: Tools, timeouts: Timeouts = timeoutsOf(deadlineMs, tools.clock)) {
     super();
     this.#deadlineMs = deadlineMs;
     this.#tools = tools;
+    this.#timeouts = timeouts;
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    const deadlineMs = this.#deadlineMs;
-    const { clock, name } = this.#tools;
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const scope = new Scope(context.scope);
-    const cancel = clock.schedule(deadlineMs, () => {
-      scope.abort(new DeadlineExceededError(deadlineMs, { dependency: name }));
-    });
-    const close = (): void => {
-      cancel();
-      scope.close();
-    };
-    let result: unknown;
-    try {
-      const deadlineAt = Math.min(context.deadlineAt, clock.now() + deadlineMs);
-      const value = await next(context.within(scope, { deadlineAt }));
-      result = value;
-      return value;
-    } finally {
+    const now = context.enteredAt(this.#tools.clock);
+    const timeout = this.#timeouts.start(now, scope, this);
+    const limit = { deadlineAt: Math.min(context.deadlineAt, now + this.#deadlineMs) };
+    return next(context.within(scope, limit), (result) => {
+      const streams = context.closeAfter(result, () => {
+        timeout.stop();
+        scope.close();
+      });
       // A body that still streams is under the deadline too, but need not keep the process alive for it.
-      context.closeAfter(result, close);
-      cancel.unref?.();
-    }
+      if (streams) timeout.unref();
+      return done(result);
+    });
+  }
+  reason(): DeadlineExceededError {
+    return new DeadlineExceededError(this.#deadlineMs, { dependency: this.#tools.name });
   }
 }

@@ -1,5 +1,14 @@
 import { checkFunction, checkKeys, checkYesNo, show } from '../checks.ts';
-import { type CallContext, Layer, type Next, raced, underSignal } from '../layer.ts';
+import {
+  AsyncLayer,
+  type AsyncNext,
+  type CallContext,
+  promised,
+  promising,
+  raced,
+  underSignal,
+  whenSettled,
+} from '../layer.ts';
 import { type Settled, unwrap } from '../model/outcome.ts';
 import type { ExecuteOptions, Operation, Policy } from '../policy.ts';
 import { type Degradation, type FallbackResult, reasonOf } from '../result.ts';
@@ -35,7 +44,7 @@ export function withFallback<F>(
   );
 }
 
-class Default<F> extends Layer implements FallbackPolicy<F> {
+class Default<F> extends AsyncLayer implements FallbackPolicy<F> {
   readonly #respond: (error: unknown) => F | PromiseLike<F>;
   readonly #shouldHandle: (error: unknown) => boolean;
 
@@ -45,22 +54,26 @@ class Default<F> extends Layer implements FallbackPolicy<F> {
     this.#shouldHandle = shouldHandle;
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
+  async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     return (await this.#resultOf(next, context)).value as T;
   }
 
   result<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<FallbackResult<T | F>> {
-    return underSignal(options?.signal, (context) => this.#resultOf(raced(operation), context));
+    return promised(() =>
+      underSignal(options?.signal, unwrap<FallbackResult<T | F>>, (context, done) =>
+        whenSettled(this.#resultOf(promising(raced(operation)), context), done),
+      ),
+    );
   }
 
-  async #resultOf<T>(next: Next<T>, context: CallContext): Promise<FallbackResult<T | F>> {
+  async #resultOf<T>(next: AsyncNext<T>, context: CallContext): Promise<FallbackResult<T | F>> {
     let degradation: Degradation | undefined;
     const value = await fallBack<T | F>(next, context, {
       isFailure: (result) =>
         'error' in result && checkYesNo('withFallback.shouldHandle', this.#shouldHandle(result.error)),
       recover: async (result) => {
         const error = 'error' in result ? result.error : undefined;
-        const second = await raced(() => this.#respond(error))(context);
+        const second = await promising(raced(() => this.#respond(error)))(context);
         degradation = { source: 'default', reason: reasonOf(error, 'error'), ageMs: 0 };
         return { value: second };
       },
@@ -77,7 +90,7 @@ export interface FallbackHooks<V> {
 }
 
 /** What `next` gives or, if that is a failure, the next best thing. */
-export async function fallBack<V>(next: Next<V>, context: CallContext, hooks: FallbackHooks<V>): Promise<V> {
+export async function fallBack<V>(next: AsyncNext<V>, context: CallContext, hooks: FallbackHooks<V>): Promise<V> {
   let result: Settled<V>;
   try {
     result = { value: await next(context) };

@@ -35,9 +35,12 @@ export class RetryBudget {
     return available(this.#state, this.#tools.clock.now(), this.#limits);
   }
 
-  /** Counts a call: the load that retries are measured against. */
-  deposit(): void {
-    deposit(this.#state, this.#tools.clock.now());
+  /**
+   * Counts a call: the load that retries are measured against.
+   * @param now What the clock says, for who has just read it.
+   */
+  deposit(now: number = this.#tools.clock.now()): void {
+    deposit(this.#state, now);
   }
 
   /** Takes one retry out of the budget; `false` if there is none left, and the retry must not be made. */

@@ -1,9 +1,9 @@
 import type { Scope } from '../abort.ts';
 import { checkFunction, checkKeys, checkYesNo } from '../checks.ts';
 import type { Clock } from '../clock.ts';
-import { type CallContext, Layer, type Next } from '../layer.ts';
+import { type CallContext, type Done, Layer, type Next } from '../layer.ts';
 import { backoffMs } from '../model/backoff.ts';
-import { type Settled, unwrap } from '../model/outcome.ts';
+import type { Settled } from '../model/outcome.ts';
 import {
   BACKOFF_KEYS,
   type BackoffOptions,
@@ -89,32 +89,54 @@ export class Retry extends Layer {
     this.#hooks = hooks;
   }
 
-  async around<T>(next: Next<T>, context: CallContext): Promise<T> {
-    this.#budget?.deposit();
-    let delayMs = 0;
-    for (let attempt = 1; ; attempt += 1) {
-      const inside = context.forAttempt(attempt);
-      let result: Settled<T>;
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    this.#budget?.deposit(context.enteredAt(this.#tools.clock));
+    return this.#attempt(1, 0, next, context, done);
+  }
+
+  /** @param waitedMs What was waited for it, after the attempt before. */
+  #attempt<T, R>(
+    attempt: number,
+    waitedMs: number,
+    next: Next<T>,
+    context: CallContext,
+    done: Done<T, R>,
+  ): R | Promise<R> {
+    const inside = context.forAttempt(attempt);
+    return next(inside, (result) => {
+      if (inside.scope !== context.scope) inside.closeAfter(result, () => inside.scope.close());
+      let delayMs: number | undefined;
+      let thrown: Settled<never> | undefined;
       try {
-        result = { value: await next(inside) };
-      } catch (error) {
-        result = { error };
-      }
-      if (inside.scope !== context.scope) {
-        inside.closeAfter('value' in result ? result.value : undefined, () => inside.scope.close());
-      }
-      try {
-        const pauseMs = this.#pauseAfter(result, attempt, delayMs, inside);
-        if (pauseMs === undefined) return unwrap(result);
-        delayMs = pauseMs;
-        if (delayMs > 0) await pause(this.#tools.clock, delayMs, context.scope);
+        delayMs = this.#pauseAfter(result, attempt, waitedMs, inside);
       } catch (error) {
         this.#discard(result);
-        throw error;
+        thrown = { error };
       }
-      if (this.#hooks.mayGoOn?.() === false) return unwrap(result);
-      this.#discard(result);
-    }
+      if (delayMs === undefined) return done(thrown ?? result);
+      return this.#goOn(result, attempt + 1, delayMs, next, context, done);
+    });
+  }
+
+  #goOn<T, R>(
+    result: Settled<T>,
+    attempt: number,
+    delayMs: number,
+    next: Next<T>,
+    context: CallContext,
+    done: Done<T, R>,
+  ): Promise<R> {
+    return pause(this.#tools.clock, delayMs, context.scope).then(
+      () => {
+        if (this.#hooks.mayGoOn?.() === false) return done(result);
+        this.#discard(result);
+        return this.#attempt(attempt, delayMs, next, context, done);
+      },
+      (error: unknown) => {
+        this.#discard(result);
+        return done({ error });
+      },
+    );
   }
 
   /** Milliseconds to wait before the next attempt; `undefined` if this result is the last. */
@@ -140,8 +162,9 @@ export class Retry extends Layer {
 }
 
 /** Waits, unless the scope is aborted first: then rejects with the reason, at once. */
-function pause(clock: Clock, delayMs: number, scope: Scope): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function pause(clock: Clock, delayMs: number, scope: Scope): Promise<void> {
+  if (delayMs === 0) return;
+  await new Promise<void>((resolve, reject) => {
     if (scope.aborted) {
       reject(scope.reason);
       return;

@@ -1,14 +1,20 @@
 import { expect, test } from 'vitest';
 
 import { cacheUseOf, isRead, isWrite } from '../../src/http/cache-use.ts';
-import { type PreparedRequest, prepareRequest } from '../../src/http/request.ts';
+import { PreparedRequest, prepareRequest } from '../../src/http/request.ts';
 import { engine } from '../support/engine.ts';
 
 const url = 'https://api.example/users';
 
 /** As prepareRequest() makes it, without asking this engine's Request, which may not know every cache mode. */
 function asked(init: RequestInit = {}, method = 'GET', input: string | Request = url): PreparedRequest {
-  return { input, init, method, signal: undefined, url: new URL(url), idempotent: undefined };
+  const request = typeof input === 'string' ? undefined : input;
+  return new PreparedRequest(
+    input,
+    { init: { method, ...init }, signal: null, idempotent: undefined },
+    request,
+    new URL(url),
+  );
 }
 
 const methods: readonly (readonly [method: string, read: boolean, write: boolean])[] = [

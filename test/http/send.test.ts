@@ -8,7 +8,7 @@ import { type BodyReading, Call } from '../../src/http/call.ts';
 import { prepareRequest } from '../../src/http/request.ts';
 import { sender } from '../../src/http/send.ts';
 import type { FetchInit } from '../../src/index.ts';
-import { CallContext } from '../../src/layer.ts';
+import { CallContext, promising } from '../../src/layer.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 
 const url = 'https://a.test/';
@@ -23,7 +23,7 @@ function trip(given: ClientOptions['fetch'], init: FetchInit = {}, reads: BodyRe
   const context = new CallContext(scope, { call });
   const settings = resolveClient({ clock: new FakeClock(), ...(given === undefined ? {} : { fetch: given }) });
   const send = sender(settings, new BodyLeases());
-  return { call, scope, context, send: (): Promise<Answer> => send(context) };
+  return { call, scope, context, send: (): Promise<Answer> => promising(send)(context) };
 }
 
 function rejectionOf(work: Promise<unknown>): Promise<unknown> {

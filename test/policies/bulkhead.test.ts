@@ -16,6 +16,7 @@ import {
 import { CallContext } from '../../src/layer.ts';
 import type { BulkheadHooks } from '../../src/policies/bulkhead.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { around } from '../support/around.ts';
 import { engine } from '../support/engine.ts';
 import { watch } from '../support/watch.ts';
 
@@ -172,7 +173,7 @@ test('Bulkhead runs nothing inside a scope that has aborted', async () => {
   const scope = new Scope();
   scope.abort('before');
   const next = vi.fn();
-  await expect(bulkhead.around(next, new CallContext(scope))).rejects.toBe('before');
+  await expect(around(bulkhead, next, new CallContext(scope))).rejects.toBe('before');
   expect(next).not.toHaveBeenCalled();
   expect(load(bulkhead)).toEqual([0, 0]);
 });
@@ -370,7 +371,9 @@ test('Bulkhead leaves no timer and no listener behind a wait, however it ends', 
     added: vi.spyOn(scope, 'onAbort'),
     removed: vi.spyOn(scope, 'offAbort'),
   }));
-  const [granted, , aborted] = scopes.map((scope) => watch(bulkhead.around(async () => 'ran', new CallContext(scope))));
+  const [granted, , aborted] = scopes.map((scope) =>
+    watch(around(bulkhead, async () => 'ran', new CallContext(scope))),
+  );
   expect(clock.pending).toBe(8); // the limit of the wait, and the look-out for calls that are lost
   scopes[2]?.abort('left');
   await clock.advance(0);
@@ -646,7 +649,7 @@ test('Bulkhead hands out what the hook makes of the value, and tells it the cont
     },
   );
   const context = new CallContext(new Scope());
-  expect(await bulkhead.around(async () => original, context)).toBe(copy);
+  expect(await around(bulkhead, async () => original, context)).toBe(copy);
   expect(contexts).toEqual([context]);
   expect(contexts[0]).toBe(context);
   expect(bulkhead.running).toBe(0);
