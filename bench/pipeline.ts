@@ -5,6 +5,7 @@ import {
   circuitBreaker,
   ExponentialBackoff,
   handleAll,
+  type IPolicy,
   retry,
   TimeoutStrategy,
   timeout,
@@ -19,7 +20,6 @@ import { createClient } from 'steadfetch';
 
 import type { Contenders } from './rounds.ts';
 
-const url = 'https://users.test/u/1';
 const DEADLINE_MS = 60_000;
 const ATTEMPT_MS = 30_000;
 
@@ -27,44 +27,57 @@ const response = new Response(null, { status: 204 });
 /** A fetch that answers at once: what is added to it is the library's own. */
 const stub: typeof fetch = async () => response;
 
-/**
- * The same layers of each library, as far as it has them, around a fetch that answers at once; under a caller's signal that lives on,
- * if asked for: one for each, or all would pay for the listeners that one leaves there.
- */
-export function pipelines(underSignal: boolean): Contenders {
-  const init = (): { signal?: AbortSignal } => (underSignal ? { signal: new AbortController().signal } : {});
-  const [bare, ours, theirs, opossums, ffetchs, kys, ofetchs, ps] = [1, 2, 3, 4, 5, 6, 7, 8].map(init);
+/** Where calls go: to a fetch that answers at once, if nothing else is said. */
+export interface Upstream {
+  readonly url: string;
+  readonly fetch: typeof fetch;
+}
 
-  const steady = createClient({ fetch: stub, deadlineMs: DEADLINE_MS, attemptTimeoutMs: ATTEMPT_MS });
+const NOWHERE: Upstream = { url: 'https://users.test/u/1', fetch: stub };
 
-  const policy = wrap(
+/** All layers of cockatiel's. */
+export function cockatiel(): IPolicy {
+  return wrap(
     timeout(DEADLINE_MS, TimeoutStrategy.Aggressive),
     bulkhead(64, 1_000),
     circuitBreaker(handleAll, { halfOpenAfter: 10_000, breaker: new ConsecutiveBreaker(5) }),
     retry(handleAll, { maxAttempts: 3, backoff: new ExponentialBackoff() }),
     timeout(ATTEMPT_MS, TimeoutStrategy.Aggressive),
   );
+}
 
-  const opossum = new CircuitBreaker((given: string) => stub(given, opossums), { timeout: ATTEMPT_MS });
+/**
+ * The same layers of each library, as far as it has them, around one fetch; under a caller's signal that lives on, if asked for: one for
+ * each, or all would pay for the listeners that one leaves there.
+ */
+export function pipelines(underSignal: boolean, { url, fetch: inner }: Upstream = NOWHERE): Contenders<Response> {
+  const init = (): { signal?: AbortSignal } => (underSignal ? { signal: new AbortController().signal } : {});
+  const [bare, ours, theirs, opossums, ffetchs, kys, ofetchs, ps] = [1, 2, 3, 4, 5, 6, 7, 8].map(init);
+
+  const steady = createClient({ fetch: inner, deadlineMs: DEADLINE_MS, attemptTimeoutMs: ATTEMPT_MS });
+
+  const policy = cockatiel();
+
+  const opossum = new CircuitBreaker((given: string) => inner(given, opossums), { timeout: ATTEMPT_MS });
   const ffetch = createFfetch({
-    fetchHandler: stub,
+    fetchHandler: inner,
     timeout: ATTEMPT_MS,
     retries: 3,
     circuit: { threshold: 5, reset: 10_000 },
   });
-  const kyFetch = ky.create({ fetch: stub, timeout: ATTEMPT_MS, retry: 3 });
-  const ofetch = createFetch({ fetch: stub });
+  const kyFetch = ky.create({ fetch: inner, timeout: ATTEMPT_MS, retry: 3 });
+  const ofetch = createFetch({ fetch: inner });
   const limit = pLimit(64);
 
   return {
-    bare: () => stub(url, bare),
+    bare: () => inner(url, bare),
     steadfetch: () => steady.fetch(url, ours),
-    cockatiel: () => policy.execute((context) => stub(url, { signal: context.signal }), theirs?.signal),
-    opossum: () => opossum.fire(url),
+    cockatiel: () => policy.execute((context) => inner(url, { signal: context.signal }), theirs?.signal),
+    opossum: () => opossum.fire(url) as Promise<Response>,
     ffetch: () => ffetch(url, ffetchs),
     ky: () => kyFetch(url, kys),
     ofetch: () => ofetch.raw(url, { ...ofetchs, timeout: ATTEMPT_MS, retry: 3 }),
     'p-limit + p-retry': () =>
-      limit(() => pRetry(() => stub(url, { signal: AbortSignal.timeout(ATTEMPT_MS) }), { retries: 3, ...ps })),
+      limit(() => pRetry(() => inner(url, { signal: AbortSignal.timeout(ATTEMPT_MS) }), { retries: 3, ...ps })),
   };
 }

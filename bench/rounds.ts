@@ -1,7 +1,7 @@
 import { Bench } from 'tinybench';
 
 /** What is measured, by name: each is run by turns with the others. */
-export type Contenders = Readonly<Record<string, () => Promise<unknown>>>;
+export type Contenders<T = unknown> = Readonly<Record<string, () => Promise<T>>>;
 
 /** Milliseconds per call of each contender, once for each round. */
 export type Rounds = Readonly<Record<string, readonly number[]>>;

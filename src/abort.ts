@@ -1,25 +1,33 @@
+/** What hears of an abort: a function, or what is to be aborted as well, which costs no function. */
+export type AbortListener = (() => void) | { abort(reason: unknown): void };
+
+function tell(listener: AbortListener, reason: unknown): void {
+  if (typeof listener === 'function') listener();
+  else listener.abort(reason);
+}
+
 /** Those who follow one signal: it is kept for as long as the signal is, with a listener there only while there are any. */
 class Followers {
   readonly #signal: AbortSignal;
-  readonly #callbacks = new Set<() => void>();
+  readonly #listeners = new Set<AbortListener>();
 
   constructor(signal: AbortSignal) {
     this.#signal = signal;
   }
 
-  add(callback: () => void): void {
-    if (this.#callbacks.size === 0) this.#signal.addEventListener('abort', this.#onAbort);
-    this.#callbacks.add(callback);
+  add(listener: AbortListener): void {
+    if (this.#listeners.size === 0) this.#signal.addEventListener('abort', this.#onAbort);
+    this.#listeners.add(listener);
   }
 
-  delete(callback: () => void): void {
-    if (this.#callbacks.delete(callback) && this.#callbacks.size === 0) this.#stop();
+  delete(listener: AbortListener): void {
+    if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#stop();
   }
 
   readonly #onAbort = (): void => {
     this.#stop();
-    for (const each of this.#callbacks) each();
-    this.#callbacks.clear();
+    for (const each of this.#listeners) tell(each, this.#signal.reason);
+    this.#listeners.clear();
   };
 
   #stop(): void {
@@ -30,22 +38,19 @@ class Followers {
 const followersOf = new WeakMap<AbortSignal, Followers>();
 
 /**
- * Calls `callback` when `signal` aborts, and returns the function that stops it. However many follow one signal, it
+ * Tells `listener` when `signal` aborts, and returns the function that stops it. However many follow one signal, it
  * carries a single listener, gone with the last follower: a signal that lives for days is not slowed down by the calls
  * made under it (an EventTarget searches its listeners on each add and remove), and no MaxListeners warning appears.
  */
-export function follow(signal: AbortSignal, callback: () => void): () => void {
+export function follow(signal: AbortSignal, listener: AbortListener): () => void {
   let followers = followersOf.get(signal);
   if (followers === undefined) {
     followers = new Followers(signal);
     followersOf.set(signal, followers);
   }
-  followers.add(callback);
-  return () => followers.delete(callback);
+  followers.add(listener);
+  return () => followers.delete(listener);
 }
-
-/** What hears of an abort: a function, or a scope inside, which costs no function. */
-type AbortListener = (() => void) | Scope;
 
 /**
  * The span in which work may go on: it ends early by `abort`, its own or its parent's. A chain of scopes costs plain
@@ -103,8 +108,8 @@ export class Scope {
     this.#reason = reason;
     const first = this.#listener;
     this.#listener = undefined;
-    if (first !== undefined) this.#tell(first);
-    if (this.#others !== undefined) for (const listener of this.#others) this.#tell(listener);
+    if (first !== undefined) tell(first, reason);
+    if (this.#others !== undefined) for (const listener of this.#others) tell(listener, reason);
     this.#controller?.abort(reason);
   }
 
@@ -125,10 +130,5 @@ export class Scope {
   /** Stops following the parent: the work is done. */
   close(): void {
     this.#parent?.offAbort(this);
-  }
-
-  #tell(listener: AbortListener): void {
-    if (typeof listener === 'function') listener();
-    else listener.abort(this.#reason);
   }
 }

@@ -196,7 +196,7 @@ export function createClient(options?: ClientOptions): Client {
     const scope = new Scope();
     const now = clock.now();
     const deadlineAt = now + keepDeadline(init?.deadline, scope, call, dependency, clock);
-    if (signal !== undefined) call.finally(follow(signal, () => scope.abort(signal.reason)));
+    if (signal !== undefined) call.finally(follow(signal, scope));
     if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
 
     const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt }, undefined, now);
@@ -211,7 +211,7 @@ export function createClient(options?: ClientOptions): Client {
       call.answer = undefined;
       underWay.leave(place);
       // The caller's signal, and whatever the request hangs on, matter until the body has been read.
-      context.closeAfter(sent, () => call.end());
+      if (call.end !== undefined) context.closeAfter(sent, call.end);
       return done(result);
     });
   }

@@ -54,7 +54,7 @@ class Foreign extends AsyncLayer {
       async ({ signal, attempt }) => {
         const inside = context.forAttempt(attempt).within(new Scope(context.scope));
         if (signal.aborted) inside.scope.abort(signal.reason);
-        const unfollow = follow(signal, () => inside.scope.abort(signal.reason));
+        const unfollow = follow(signal, inside.scope);
         try {
           return await next(inside);
         } finally {

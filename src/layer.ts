@@ -21,8 +21,19 @@ export type AsyncNext<T> = (context: CallContext) => Promise<T>;
 export interface Caller {
   /** What the one who set up the call wants its hooks to find. */
   readonly call?: unknown;
-  /** Takes over a value that is still streaming, and calls `close` when it has ended; `false` if it has ended. */
-  readonly lease?: (value: unknown, close: () => void) => boolean;
+  /** Takes over a value that is still streaming, and closes what hangs on it when it has ended; `false` if it has ended. */
+  readonly lease?: (value: unknown, ending: Ending) => boolean;
+}
+
+/**
+ * What is to be done at the end. While a body streams, that is kept: a function would keep all that it sees, which is the whole
+ * call, and a scope or a timeout keeps little.
+ */
+export type Ending = (() => void) | { close(): void };
+
+export function close(ending: Ending): void {
+  if (typeof ending === 'function') ending();
+  else ending.close();
 }
 
 /** When something has to be over, on the monotonic clock; `Infinity` without a deadline. */
@@ -101,12 +112,12 @@ export class CallContext implements Context {
   }
 
   /**
-   * Calls `close` now that the work is done, or, if its result is still streaming, when that has ended.
+   * Closes it now that the work is done, or, if its result is still streaming, when that has ended.
    * @returns Whether it is.
    */
-  closeAfter(result: Settled<unknown>, close: () => void): boolean {
-    const streams = 'value' in result && this.caller.lease?.(result.value, close) === true;
-    if (!streams) close();
+  closeAfter(result: Settled<unknown>, ending: Ending): boolean {
+    const streams = 'value' in result && this.caller.lease?.(result.value, ending) === true;
+    if (!streams) close(ending);
     return streams;
   }
 }
@@ -171,7 +182,7 @@ export function underSignal<T, R>(signal: AbortSignal | undefined, done: Done<T,
   if (signal === undefined) return work(new CallContext(new Scope(undefined, true)), done);
   if (signal.aborted) return done({ error: signal.reason });
   const scope = new Scope();
-  const unfollow = follow(signal, () => scope.abort(signal.reason));
+  const unfollow = follow(signal, scope);
   return work(new CallContext(scope), (result) => {
     unfollow();
     return done(result);

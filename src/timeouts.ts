@@ -18,6 +18,8 @@ export interface Limit {
 export interface Timeout {
   /** Harmless when it is over. */
   stop(): void;
+  /** Stops, and lets the scope follow its parent no more. */
+  close(): void;
   /** Lets the process end before, on runtimes where a timer keeps it alive. */
   unref(): void;
 }
@@ -40,7 +42,11 @@ class OwnTimeouts implements Timeouts {
 
   start(now: number, scope: Scope, limit: Limit): Timeout {
     const cancel = this.#clock.schedule(this.#delayMs, () => scope.abort(limit.reason(now + this.#delayMs)));
-    return { stop: cancel, unref: () => cancel.unref?.() };
+    const close = (): void => {
+      cancel();
+      scope.close();
+    };
+    return { stop: cancel, close, unref: () => cancel.unref?.() };
   }
 }
 
@@ -159,6 +165,11 @@ class SharedTimeout extends Link<SharedTimeout> implements Timeout {
 
   stop(): void {
     this.#all.stop(this);
+  }
+
+  close(): void {
+    this.stop();
+    this.scope.close();
   }
 
   unref(): void {

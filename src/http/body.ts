@@ -1,4 +1,4 @@
-import type { Caller } from '../layer.ts';
+import { type Caller, close, type Ending } from '../layer.ts';
 import { Answer } from './answer.ts';
 import { cancelBody } from './bytes.ts';
 import { isWebKit } from './webkit.ts';
@@ -9,27 +9,27 @@ import { isWebKit } from './webkit.ts';
  * nobody can be reading it. Until then the timers hold on to the signals, never to the stream.
  */
 export class BodyLeases {
-  readonly #open = new WeakMap<ReadableStream, (() => void)[]>();
-  #collected: FinalizationRegistry<readonly (() => void)[]> | undefined;
+  readonly #open = new WeakMap<ReadableStream, Ending[]>();
+  #collected: FinalizationRegistry<readonly Ending[]> | undefined;
 
-  /** Takes over `close` if `value` has a body still to come. */
-  readonly hold = (value: unknown, close: () => void): boolean => {
+  /** Takes over what is to be closed, if `value` has a body still to come. */
+  readonly hold = (value: unknown, ending: Ending): boolean => {
     const answer = value as Answer | undefined;
     if (answer === undefined || !answer.hasBody) return false;
     const { body, bodyUsed } = answer.response;
     if (body === null || bodyUsed) return false;
     const held = this.#open.get(body);
     if (held !== undefined) {
-      held.push(close);
+      held.push(ending);
       return true;
     }
-    const closers = [close];
-    this.#open.set(body, closers);
+    const endings = [ending];
+    this.#open.set(body, endings);
     // Made on first use: a runtime without it keeps the lease until the deadline.
     // WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too.
     if (typeof FinalizationRegistry === 'function' && !isWebKit()) {
       this.#collected ??= new FinalizationRegistry(closeAll);
-      this.#collected.register(body, closers, body);
+      this.#collected.register(body, endings, body);
     }
     return true;
   };
@@ -45,10 +45,10 @@ export class BodyLeases {
   }
 }
 
-function closeAll(closers: readonly (() => void)[]): void {
-  for (const close of closers) {
+function closeAll(endings: readonly Ending[]): void {
+  for (const ending of endings) {
     try {
-      close();
+      close(ending);
     } catch {
       // workerd collects outside of any request, where a request's timer must not be touched: it ends with the request.
     }

@@ -58,7 +58,8 @@ export class Call {
   answer: Answer | undefined;
   /** Whether the attempt under way has its headers. */
   hasHeaders = false;
-  #cleanUps: (() => void)[] | undefined;
+  /** What is to be cleaned up, if there is anything. */
+  end: CleanUps | undefined;
 
   constructor(request: PreparedRequest, limits: CallLimits, reads: BodyReading, storage: CallStorage = NO_STORAGE) {
     this.request = request;
@@ -67,17 +68,23 @@ export class Call {
     this.storage = storage;
   }
 
-  /** Has `cleanUp` run when nothing of the call, its body included, is under way any more. */
+  /** Has `cleanUp` run when nothing of the call, its body included, is under way any more: by whoever closes {@link Call.end}. */
   finally(cleanUp: () => void): void {
-    this.#cleanUps ??= [];
-    this.#cleanUps.push(cleanUp);
+    this.end ??= new CleanUps();
+    this.end.add(cleanUp);
+  }
+}
+
+/** No more than that: it is kept for as long as a body streams. */
+class CleanUps {
+  readonly #all: (() => void)[] = [];
+
+  add(cleanUp: () => void): void {
+    this.#all.push(cleanUp);
   }
 
-  end(): void {
-    const cleanUps = this.#cleanUps;
-    if (cleanUps === undefined) return;
-    this.#cleanUps = undefined;
-    for (const cleanUp of cleanUps) cleanUp();
+  close(): void {
+    for (const cleanUp of this.#all.splice(0)) cleanUp();
   }
 }
 

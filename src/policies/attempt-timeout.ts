@@ -35,7 +35,7 @@ export class AttemptTimeout extends Layer implements Limit {
     return next(context.within(scope), (result) => {
       // The limit ends with the attempt: what the answer still streams is under the deadline and the caller's signal.
       timeout.stop();
-      context.closeAfter(result, () => scope.close());
+      context.closeAfter(result, scope);
       return done(result);
     });
   }

@@ -35,10 +35,7 @@ export class Deadline extends Layer implements Limit {
     const timeout = this.#timeouts.start(now, scope, this);
     const limit = { deadlineAt: Math.min(context.deadlineAt, now + this.#deadlineMs) };
     return next(context.within(scope, limit), (result) => {
-      const streams = context.closeAfter(result, () => {
-        timeout.stop();
-        scope.close();
-      });
+      const streams = context.closeAfter(result, timeout);
       // A body that still streams is under the deadline too, but need not keep the process alive for it.
       if (streams) timeout.unref();
       return done(result);

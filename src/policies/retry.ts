@@ -104,7 +104,7 @@ export class Retry extends Layer {
   ): R | Promise<R> {
     const inside = context.forAttempt(attempt);
     return next(inside, (result) => {
-      if (inside.scope !== context.scope) inside.closeAfter(result, () => inside.scope.close());
+      if (inside.scope !== context.scope) inside.closeAfter(result, inside.scope);
       let delayMs: number | undefined;
       let thrown: Settled<never> | undefined;
       try {

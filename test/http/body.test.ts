@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest';
 
 import { Answer } from '../../src/http/answer.ts';
 import { BodyLeases, withBodyEnd } from '../../src/http/body.ts';
+import { close } from '../../src/layer.ts';
 import { source } from '../support/body-source.ts';
 import { scenario } from '../support/scenario.ts';
 
@@ -192,17 +193,17 @@ test('withBodyEnd() takes out a lease on what it hands out, and ends the body wh
   const onEnd = vi.fn();
   const { stream, cancelled } = source('a');
   const held: unknown[] = [];
-  let close = (): void => {};
+  let end = (): void => {};
   const answer = withBodyEnd(new Answer(new Response(stream)), onEnd, (value, own) => {
     held.push(value);
-    close = own;
+    end = () => close(own);
     return true;
   });
   expect(held).toEqual([answer]);
   expect(held[0]).toBe(answer);
   await settled();
   expect(onEnd).not.toHaveBeenCalled();
-  close();
+  end();
   await settled();
   expect(onEnd).toHaveBeenCalledTimes(1);
   expect(cancelled).toHaveBeenCalledTimes(1);
@@ -211,14 +212,14 @@ test('withBodyEnd() takes out a lease on what it hands out, and ends the body wh
 test('withBodyEnd() tells nobody that a body broke, when the lease is closed after that', async () => {
   const onEnd = vi.fn();
   const { stream, fail } = silence();
-  let close = (): void => {};
+  let end = (): void => {};
   withBodyEnd(new Answer(new Response(stream)), onEnd, (_value, own) => {
-    close = own;
+    end = () => close(own);
     return true;
   });
   fail(new TypeError('terminated'));
   await settled();
-  close();
+  end();
   await settled(); // a rejection that nobody handles fails the run
   expect(onEnd).toHaveBeenCalledTimes(1);
 });

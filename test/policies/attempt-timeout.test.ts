@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 
 import { Scope } from '../../src/abort.ts';
 import { AttemptTimeoutError, compose, retry, SteadfetchError, withTimeout } from '../../src/index.ts';
-import { CallContext } from '../../src/layer.ts';
+import { CallContext, close, type Ending } from '../../src/layer.ts';
 import { resolveTools } from '../../src/options.ts';
 import { AttemptTimeout } from '../../src/policies/attempt-timeout.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -227,7 +227,7 @@ test('withTimeout() throws TypeError at once, for a name that is none', () => {
 test('AttemptTimeout ends with the answer: what still streams is under the caller alone', async () => {
   const clock = new FakeClock();
   const closers: (() => void)[] = [];
-  const lease = vi.fn((_: unknown, close: () => void) => closers.push(close) > 0);
+  const lease = vi.fn((_: unknown, ending: Ending) => closers.push(() => close(ending)) > 0);
   const scopes: Scope[] = [];
   const timeout = new AttemptTimeout(500, resolveTools({ clock }));
   const stream = async (root: Scope): Promise<string> =>

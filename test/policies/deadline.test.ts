@@ -12,7 +12,7 @@ import {
   withDeadline,
   withTimeout,
 } from '../../src/index.ts';
-import { CallContext } from '../../src/layer.ts';
+import { CallContext, close, type Ending } from '../../src/layer.ts';
 import { resolveTools } from '../../src/options.ts';
 import { Deadline } from '../../src/policies/deadline.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -336,7 +336,7 @@ test('withDeadline() inside a retry limits each attempt, and is retried like any
 async function streaming(clock: Clock) {
   const closers: (() => void)[] = [];
   const root = new Scope();
-  const lease = (_: unknown, close: () => void): boolean => closers.push(close) > 0;
+  const lease = (_: unknown, ending: Ending): boolean => closers.push(() => close(ending)) > 0;
   const scopes: Scope[] = [];
   const deadline = new Deadline(2_000, resolveTools({ clock }));
   const work = async ({ scope }: CallContext): Promise<string> => {

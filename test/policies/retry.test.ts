@@ -13,7 +13,7 @@ import {
   withDeadline,
   withTimeout,
 } from '../../src/index.ts';
-import { CallContext } from '../../src/layer.ts';
+import { CallContext, close, type Ending } from '../../src/layer.ts';
 import { resolveRetry, resolveTools } from '../../src/options.ts';
 import { Retry, type RetryHooks } from '../../src/policies/retry.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -662,7 +662,9 @@ test('Retry keeps the signal of the last attempt while its value streams, and le
   const clock = newClock();
   const scopes: Scope[] = [];
   const closers: (() => void)[] = [];
-  const lease = vi.fn((value: unknown, close: () => void) => value === 'streaming' && closers.push(close) > 0);
+  const lease = vi.fn(
+    (value: unknown, ending: Ending) => value === 'streaming' && closers.push(() => close(ending)) > 0,
+  );
   const policy = retry({ clock, initialDelayMs: 0 });
   const stream = async (root: Scope): Promise<unknown> => {
     if (!(policy instanceof Retry)) throw new Error('retry() is a Retry');
