@@ -4,8 +4,14 @@ import { Link, LinkedList } from './model/linked-list.ts';
 
 /** Time limits of one length, for any number of calls. */
 export interface Timeouts {
-  /** Aborts `scope` when that time has passed since `now`, which is what the clock says. */
-  start(now: number, scope: Scope, limit: Limit): Timeout;
+  /** Aborts `timed` when that time has passed since `now`, which is what the clock says. */
+  start(now: number, timed: Timed, limit: Limit): Timeout;
+}
+
+/** What has so much time: a scope, or somebody who waits. */
+export interface Timed {
+  abort(reason: unknown): void;
+  close?(): void;
 }
 
 /** Who sets the limit: knows why it aborts. */
@@ -18,7 +24,7 @@ export interface Limit {
 export interface Timeout {
   /** Harmless when it is over. */
   stop(): void;
-  /** Stops, and lets the scope follow its parent no more. */
+  /** Stops, and closes what it was for. */
   close(): void;
   /** Lets the process end before, on runtimes where a timer keeps it alive. */
   unref(): void;
@@ -40,11 +46,11 @@ class OwnTimeouts implements Timeouts {
     this.#clock = clock;
   }
 
-  start(now: number, scope: Scope, limit: Limit): Timeout {
-    const cancel = this.#clock.schedule(this.#delayMs, () => scope.abort(limit.reason(now + this.#delayMs)));
+  start(now: number, timed: Timed, limit: Limit): Timeout {
+    const cancel = this.#clock.schedule(this.#delayMs, () => timed.abort(limit.reason(now + this.#delayMs)));
     const close = (): void => {
       cancel();
-      scope.close();
+      timed.close?.();
     };
     return { stop: cancel, close, unref: () => cancel.unref?.() };
   }
@@ -79,8 +85,8 @@ export class SharedTimeouts implements Timeouts {
     this.#clock = clock;
   }
 
-  start(now: number, scope: Scope, limit: Limit): Timeout {
-    const timeout = new SharedTimeout(this, now + this.#delayMs, scope, limit);
+  start(now: number, timed: Timed, limit: Limit): Timeout {
+    const timeout = new SharedTimeout(this, now + this.#delayMs, timed, limit);
     this.#running.add(timeout);
     this.#refs += 1;
     if (this.#cancel === undefined) this.#set(timeout.dueAt, this.#delayMs);
@@ -134,7 +140,7 @@ export class SharedTimeouts implements Timeouts {
     const now = Math.max(this.#clock.now(), this.#dueAt);
     for (let first = this.#running.first; first !== undefined && first.dueAt <= now; first = this.#running.first) {
       this.stop(first);
-      first.scope.abort(first.limit.reason(first.dueAt));
+      first.timed.abort(first.limit.reason(first.dueAt));
     }
     this.#cancel = undefined;
     const { first } = this.#running;
@@ -149,17 +155,17 @@ class SharedTimeout extends Link<SharedTimeout> implements Timeout {
   });
 
   readonly dueAt: number;
-  readonly scope: Scope;
+  readonly timed: Timed;
   readonly limit: Limit;
   /** Whether it keeps the process alive. */
   refs = true;
   readonly #all: Pick<SharedTimeouts, 'stop' | 'unref'>;
 
-  constructor(all: Pick<SharedTimeouts, 'stop' | 'unref'>, dueAt: number, scope: Scope, limit: Limit) {
+  constructor(all: Pick<SharedTimeouts, 'stop' | 'unref'>, dueAt: number, timed: Timed, limit: Limit) {
     super();
     this.#all = all;
     this.dueAt = dueAt;
-    this.scope = scope;
+    this.timed = timed;
     this.limit = limit;
   }
 
@@ -169,7 +175,7 @@ class SharedTimeout extends Link<SharedTimeout> implements Timeout {
 
   close(): void {
     this.stop();
-    this.scope.close();
+    this.timed.close?.();
   }
 
   unref(): void {

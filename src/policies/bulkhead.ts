@@ -1,4 +1,4 @@
-import type { Cancel } from '../clock.ts';
+import { type Cancel, timersOutliveCalls } from '../clock.ts';
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
 import { CallContext, type Done, Layer, type Next, type Watcher } from '../layer.ts';
 import { Link } from '../model/linked-list.ts';
@@ -13,6 +13,7 @@ import {
   resolveTools,
   type Tools,
 } from '../options.ts';
+import { type Limit, type Timed, type Timeouts, timeoutsOf } from '../timeouts.ts';
 
 /** What a bulkhead tells about itself. */
 export interface BulkheadHooks {
@@ -62,20 +63,25 @@ class Slot extends Unanswered<Slot> implements Watcher {
   }
 }
 
-/** A call that waits for a slot: exactly one of the two is called, once. */
-class Waiter extends Link<Waiter> {
+/** A call that waits for a slot: it is granted, or refused, once. */
+class Waiter extends Link<Waiter> implements Timed {
   readonly slot: Slot;
   readonly granted: Promise<void>;
   grant: () => void = () => {};
-  refuse: (error: unknown) => void = () => {};
+  #refuse: (error: unknown) => void = () => {};
 
   constructor(slot: Slot) {
     super();
     this.slot = slot;
     this.granted = new Promise((grant, refuse) => {
       this.grant = grant;
-      this.refuse = refuse;
+      this.#refuse = refuse;
     });
+  }
+
+  /** Leaves the queue, if it is still there. */
+  abort(error: unknown): void {
+    if (this.list?.remove(this) === true) this.#refuse(error);
   }
 }
 
@@ -84,13 +90,14 @@ class Waiter extends Link<Waiter> {
  * shared pool. A call that finds the queue full rejects with {@link BulkheadFullError} at once; one whose signal aborts
  * leaves the queue at once. A call that ignores its signal keeps its slot until it settles, though its caller is answered.
  */
-export class Bulkhead extends Layer {
+export class Bulkhead extends Layer implements Limit {
   readonly #limits: BulkheadLimits;
   readonly #tools: Tools;
   readonly #hooks: BulkheadHooks;
   readonly #permits: Permits<Waiter> = noPermits();
   readonly #unanswered = new UnansweredCalls<Slot>();
   readonly #onFree = (): void => this.#passOn();
+  readonly #queueTimeouts: Timeouts;
   readonly #idle: (() => void)[] = [];
   #closed = false;
 
@@ -100,6 +107,7 @@ export class Bulkhead extends Layer {
     this.#limits = resolveBulkhead(options);
     this.#tools = resolveTools(options);
     this.#hooks = hooks;
+    this.#queueTimeouts = timeoutsOf(this.#limits.queueTimeoutMs, this.#tools.clock);
   }
 
   /** How many calls may hold a slot. */
@@ -125,11 +133,7 @@ export class Bulkhead extends Layer {
   /** Refuses waiting and later calls with {@link ClosedError}; resolves when no call is running. Safe to call twice. */
   close(): Promise<void> {
     this.#closed = true;
-    const { queue } = this.#permits;
-    for (let waiter = queue.first; waiter !== undefined; waiter = queue.first) {
-      queue.remove(waiter);
-      waiter.refuse(new ClosedError({ dependency: this.#tools.name }));
-    }
+    for (const waiter of this.#permits.queue.values()) waiter.abort(new ClosedError({ dependency: this.#tools.name }));
     if (this.#permits.running === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
@@ -185,55 +189,50 @@ export class Bulkhead extends Layer {
     }
     const waiter = new Waiter(new Slot(context, this.#onFree));
     queue.add(waiter);
+    const { scope } = context;
     const since = clock.now();
-    const granted = this.#granted(waiter, context);
+    scope.onAbort(waiter);
+    const timeout = this.#queueTimeouts.start(since, waiter, this);
+    const stopWatch = this.#watchForLost(waiter);
     this.#hooks.onQueued?.(running, queue.size, context);
-    return granted.then(
-      () => {
-        const now = clock.now();
-        this.#hooks.onDequeued?.(now - since, context);
-        return this.#run(waiter.slot, next, context, done, now);
-      },
+    /** What belongs to the wait is undone by the waiter, and not by who granted the slot: on Workers, that is another request. */
+    const waited = (): number => {
+      timeout.stop();
+      stopWatch?.();
+      scope.offAbort(waiter);
+      const now = clock.now();
+      this.#hooks.onDequeued?.(now - since, context);
+      return now;
+    };
+    return waiter.granted.then(
+      () => this.#run(waiter.slot, next, context, done, waited()),
       (error: unknown) => {
-        this.#hooks.onDequeued?.(clock.now() - since, context);
+        waited();
         return done({ error });
       },
     );
   }
 
-  /** Resolves when the slot is there; what belongs to the wait is undone by then. */
-  async #granted(waiter: Waiter, { scope }: CallContext): Promise<void> {
-    const { queue } = this.#permits;
-    const { queueTimeoutMs } = this.#limits;
-    const { clock, name } = this.#tools;
-    const leave = (error: unknown): void => {
-      if (queue.remove(waiter)) waiter.refuse(error);
-    };
-    const onAbort = (): void => leave(scope.reason);
-    scope.onAbort(onAbort);
-    const cancel = clock.schedule(queueTimeoutMs, () =>
-      leave(new QueueTimeoutError(queueTimeoutMs, { dependency: name })),
-    );
-    let stopWatch: Cancel = () => {};
-    const watchForLost = (): void => {
+  reason(): QueueTimeoutError {
+    return new QueueTimeoutError(this.#limits.queueTimeoutMs, { dependency: this.#tools.name });
+  }
+
+  /** Takes back what is lost while somebody waits. Where calls can't get lost, nobody has to look. */
+  #watchForLost(waiter: Waiter): Cancel | undefined {
+    const { clock } = this.#tools;
+    if (timersOutliveCalls(clock)) return undefined;
+    let cancel: Cancel = () => {};
+    const watch = (): void => {
       // Never without a timer: a Worker request that waits for nothing of its own is taken for hung, and killed.
       const delayMs = Math.min(this.#unanswered.nextLostAt - clock.now(), LONGEST_WATCH_MS);
-      stopWatch = clock.schedule(delayMs, () => {
+      cancel = clock.schedule(delayMs, () => {
         this.#takeBackLost();
-        if (waiter.list !== undefined) watchForLost();
+        if (waiter.list !== undefined) watch();
       });
-      stopWatch.unref?.();
+      cancel.unref?.();
     };
-    watchForLost();
-    try {
-      await waiter.granted;
-    } finally {
-      // Undone by the waiter itself and not by who granted the slot: on Workers that may be another request, which
-      // must not touch this one's timers.
-      cancel();
-      stopWatch();
-      scope.offAbort(onAbort);
-    }
+    watch();
+    return () => cancel();
   }
 
   #passOn(): void {
