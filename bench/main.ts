@@ -1,4 +1,4 @@
-// `npm run bench`: what a call costs, beside others that do the same. Ratios within one run; times are of the machine.
+// `npm run bench`: what a call costs, beside others that do the same, and whether it costs the same at any size.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
@@ -10,8 +10,11 @@ import { type Contenders, inRounds, overRounds } from './rounds.ts';
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '21' },
-    calls: { type: 'string', default: '500' },
+    calls: { type: 'string', default: '4000' },
     retained: { type: 'string', default: '100000' },
+    requests: { type: 'string', default: '2000' },
+    many: { type: 'string', default: '100000' },
+    entries: { type: 'string', default: '1000000' },
     json: { type: 'boolean' },
   },
 });
@@ -45,15 +48,38 @@ await compare("The same, under a caller's signal that lives on", pipelines(true)
 for (const [layer, contenders] of Object.entries(layers())) await compare(`${layer} alone`, contenders, 'cockatiel');
 await compare('A call that is refused', await refusals(), 'cockatiel, circuit open');
 
-const left = (name: string): Record<string, number> => {
-  const args = ['--expose-gc', 'bench/retention.ts', name, '--calls', values.retained];
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
-};
+/** What a script of its own finds out, in a process of its own. */
+function foundBy<T>(script: string, ...args: readonly string[]): T {
+  const text = execFileSync(process.execPath, ['--expose-gc', `bench/${script}`, ...args], { encoding: 'utf8' });
+  return JSON.parse(text);
+}
+
 const retaining = ['steadfetch', 'cockatiel', 'ffetch', 'ky', 'p-limit + p-retry'];
 show(
   'What calls under one signal leave behind, in bytes per call',
-  Object.fromEntries(retaining.map((name) => [name, left(name)])),
+  Object.fromEntries(
+    retaining.map((name) => [name, foundBy<Table[string]>('retention.ts', name, '--calls', values.retained)]),
+  ),
 );
+show(
+  'Real HTTP, 64 at a time, bare fetch = 1',
+  foundBy<Table>('http.ts', '--rounds', String(Math.min(11, pace.rounds)), '--requests', values.requests),
+);
+show(
+  'At any size',
+  foundBy<Table>(
+    'scale.ts',
+    '--rounds',
+    values.rounds,
+    '--calls',
+    values.calls,
+    '--many',
+    values.many,
+    '--entries',
+    values.entries,
+  ),
+);
+show('Start-up', foundBy<Table>('start-up.ts', '--rounds', values.rounds));
 
 if (values.json === true) console.log(JSON.stringify(tables));
 // Circuits of others keep timers.

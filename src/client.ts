@@ -28,8 +28,8 @@ import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { type FallbackHost, HttpFallback } from './http-fallback.ts';
 import { Invalidation } from './invalidation.ts';
-import { CallContext, type Done, type Layer, type Next, promised } from './layer.ts';
-import { type Settled, unwrap } from './model/outcome.ts';
+import { CallContext, type Done, handOut, type Layer, type Next, promised } from './layer.ts';
+import type { Settled } from './model/outcome.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Coalesce } from './policies/coalesce.ts';
 import { Deadline } from './policies/deadline.ts';
@@ -254,7 +254,7 @@ export function createClient(options?: ClientOptions): Client {
     // A null init is none, as for fetch itself.
     fetch: (input, init) => promised(() => run(input, init ?? undefined, 'none', responseOf)),
     json: async <T>(input: string | URL | Request, init?: FetchInit): Promise<Result<T>> => {
-      const { response, value } = await run(input, init ?? undefined, 'json', unwrap<Answer>);
+      const { response, value } = await run(input, init ?? undefined, 'json', handOut<Answer>);
       const degraded = degradation(response);
       if (degraded === undefined) return { value: value as T, degraded: false, response };
       return { value: value as T, degraded: true, degradation: degraded, response };
@@ -271,8 +271,8 @@ export function createClient(options?: ClientOptions): Client {
   });
 }
 
-function responseOf(result: Settled<Answer>): Response {
-  return unwrap(result).response;
+function responseOf(result: Settled<Answer>): Response | Promise<Response> {
+  return 'error' in result ? Promise.reject(result.error) : result.value.response;
 }
 
 function orHttpError(result: Settled<Answer>, { key: dependency }: Dependency): Settled<Answer> {

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import { type Settled, unwrap } from './model/outcome.ts';
 import type { Context, ExecuteOptions, Operation, Policy } from './policy.ts';
 
-/** What comes of a result: called once, when the work has ended. The outermost returns it to the caller, or throws. */
+/** What comes of a result: called once, when the work has ended. The outermost gives it to the caller: see {@link handOut}. */
 export type Done<T, R> = (result: Settled<T>) => R | Promise<R>;
 
 /**
@@ -138,8 +138,8 @@ export abstract class Layer implements Policy {
     try {
       const outcome =
         signal === undefined
-          ? this.around<T, T>(next, new CallContext(new Scope(undefined, true)), unwrap)
-          : underSignal<T, T>(signal, unwrap, (context, done) => this.around(next, context, done));
+          ? this.around<T, T>(next, new CallContext(new Scope(undefined, true)), handOut)
+          : underSignal<T, T>(signal, handOut, (context, done) => this.around(next, context, done));
       return outcome instanceof Promise ? outcome : Promise.resolve(outcome);
     } catch (error) {
       return Promise.reject(error);
@@ -154,6 +154,11 @@ export abstract class AsyncLayer extends Layer {
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): Promise<R> {
     return whenSettled(this.enclose(promising(next), context), done);
   }
+}
+
+/** As its caller gets it. A refusal is not thrown: to throw and to catch costs half of the error itself. */
+export function handOut<T>(result: Settled<T>): T | Promise<T> {
+  return 'error' in result ? Promise.reject(result.error) : result.value;
 }
 
 /** What `work` returns, as a promise: what it throws is a rejection. */

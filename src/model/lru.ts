@@ -1,9 +1,16 @@
-interface Node<V> {
+import { Link, LinkedList } from './linked-list.ts';
+
+class Entry<V> extends Link<Entry<V>> {
   readonly key: string;
-  value: V;
-  size: number;
-  older: Node<V> | undefined;
-  newer: Node<V> | undefined;
+  readonly value: V;
+  readonly size: number;
+
+  constructor(key: string, value: V, size: number) {
+    super();
+    this.key = key;
+    this.value = value;
+    this.size = size;
+  }
 }
 
 /** How much is kept. */
@@ -18,11 +25,11 @@ export interface LruLimits {
  * insertion, walks over the holes of what was evicted to find the oldest.
  */
 export class Lru<V> {
-  readonly #nodes = new Map<string, Node<V>>();
+  readonly #entries = new Map<string, Entry<V>>();
+  /** What was unused the longest first. */
+  readonly #byUse = new LinkedList<Entry<V>>();
   readonly #maxEntries: number;
   readonly #maxSize: number;
-  #oldest: Node<V> | undefined;
-  #newest: Node<V> | undefined;
   #size = 0;
 
   constructor({ maxEntries, maxSize = Infinity }: LruLimits) {
@@ -31,7 +38,7 @@ export class Lru<V> {
   }
 
   get entries(): number {
-    return this.#nodes.size;
+    return this.#entries.size;
   }
 
   /** Sum of the sizes. */
@@ -41,53 +48,37 @@ export class Lru<V> {
 
   /** The value under `key`, which counts as use. */
   get(key: string): V | undefined {
-    const node = this.#nodes.get(key);
-    if (node === undefined) return undefined;
-    if (node !== this.#newest) {
-      this.#unlink(node);
-      this.#append(node);
-    }
-    return node.value;
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    this.#byUse.remove(entry);
+    this.#byUse.add(entry);
+    return entry.value;
   }
 
   /** Keeps `value`, and forgets what was unused the longest. One that is larger than the bound is not kept. */
   set(key: string, value: V, size = 1): void {
     this.delete(key);
     if (size > this.#maxSize) return;
-    const node: Node<V> = { key, value, size, older: undefined, newer: undefined };
-    this.#nodes.set(key, node);
-    this.#append(node);
+    const entry = new Entry(key, value, size);
+    this.#entries.set(key, entry);
+    this.#byUse.add(entry);
     this.#size += size;
-    while (this.#nodes.size > this.#maxEntries || this.#size > this.#maxSize) {
-      if (this.#oldest === undefined) return;
-      this.delete(this.#oldest.key);
+    while (this.#entries.size > this.#maxEntries || this.#size > this.#maxSize) {
+      const { first } = this.#byUse;
+      if (first === undefined) return;
+      this.delete(first.key);
     }
   }
 
   delete(key: string): void {
-    const node = this.#nodes.get(key);
-    if (node === undefined) return;
-    this.#nodes.delete(key);
-    this.#unlink(node);
-    this.#size -= node.size;
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#byUse.remove(entry);
+    this.#size -= entry.size;
   }
 
   keys(): IterableIterator<string> {
-    return this.#nodes.keys();
-  }
-
-  #append(node: Node<V>): void {
-    node.older = this.#newest;
-    node.newer = undefined;
-    if (this.#newest === undefined) this.#oldest = node;
-    else this.#newest.newer = node;
-    this.#newest = node;
-  }
-
-  #unlink({ older, newer }: Node<V>): void {
-    if (older === undefined) this.#oldest = newer;
-    else older.newer = newer;
-    if (newer === undefined) this.#newest = older;
-    else newer.older = older;
+    return this.#entries.keys();
   }
 }

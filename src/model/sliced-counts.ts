@@ -1,8 +1,9 @@
 /** Counts of several kinds over the last `SLICES × sliceMs`. Constant memory at any traffic; updated in place. */
 export interface SlicedCounts {
   readonly sliceMs: number;
-  readonly slices: readonly number[][];
-  readonly totals: number[];
+  readonly kinds: number;
+  /** Slice by slice, and in each kind by kind; the totals of all slices after the last: one array, for there is one per dependency. */
+  readonly counts: number[];
   /** Number of the slice that is being filled: `floor(now / sliceMs)`. */
   current: number;
 }
@@ -12,43 +13,48 @@ const SLICES = 10;
 
 export function slicedCounts(spanMs: number, kinds: number, now: number): SlicedCounts {
   const sliceMs = spanMs / SLICES;
-  const zeros = (): number[] => new Array<number>(kinds).fill(0);
-  return {
-    sliceMs,
-    slices: Array.from({ length: SLICES }, zeros),
-    totals: zeros(),
-    current: Math.floor(now / sliceMs),
-  };
+  const counts = new Array<number>((SLICES + 1) * kinds).fill(0);
+  return { sliceMs, kinds, counts, current: Math.floor(now / sliceMs) };
 }
 
 /** Adds to a kind, in O(1). */
-export function addCount(counts: SlicedCounts, kind: number, now: number, amount = 1): void {
-  dropOldSlices(counts, now);
-  const slice = counts.slices[slot(counts.current)] ?? [];
-  slice[kind] = (slice[kind] ?? 0) + amount;
-  counts.totals[kind] = (counts.totals[kind] ?? 0) + amount;
+export function addCount(sliced: SlicedCounts, kind: number, now: number, amount = 1): void {
+  dropOldSlices(sliced, now);
+  add(sliced, slot(sliced.current), kind, amount);
+  add(sliced, TOTALS, kind, amount);
 }
 
 /** How many of a kind are in the span at `now`. */
-export function countOf(counts: SlicedCounts, kind: number, now: number): number {
-  dropOldSlices(counts, now);
-  return counts.totals[kind] ?? 0;
+export function countOf(sliced: SlicedCounts, kind: number, now: number): number {
+  dropOldSlices(sliced, now);
+  return countIn(sliced, TOTALS, kind);
+}
+
+const TOTALS = SLICES;
+
+function countIn({ counts, kinds }: SlicedCounts, slice: number, kind: number): number {
+  return counts[slice * kinds + kind] ?? 0;
+}
+
+function add(sliced: SlicedCounts, slice: number, kind: number, amount: number): void {
+  sliced.counts[slice * sliced.kinds + kind] = countIn(sliced, slice, kind) + amount;
 }
 
 function slot(slice: number): number {
   return ((slice % SLICES) + SLICES) % SLICES;
 }
 
-function dropOldSlices(counts: SlicedCounts, now: number): void {
-  const current = Math.floor(now / counts.sliceMs);
+function dropOldSlices(sliced: SlicedCounts, now: number): void {
+  const current = Math.floor(now / sliced.sliceMs);
   // After a full turn every slice has left: an idle hour costs no more than an idle span.
-  const passed = Math.min(current - counts.current, SLICES);
+  const passed = Math.min(current - sliced.current, SLICES);
   for (let step = 1; step <= passed; step += 1) {
-    const slice = counts.slices[slot(current - passed + step)] ?? [];
-    for (let kind = 0; kind < slice.length; kind += 1) {
-      counts.totals[kind] = (counts.totals[kind] ?? 0) - (slice[kind] ?? 0);
-      slice[kind] = 0;
+    const old = slot(current - passed + step);
+    for (let kind = 0; kind < sliced.kinds; kind += 1) {
+      const left = countIn(sliced, old, kind);
+      add(sliced, TOTALS, kind, -left);
+      add(sliced, old, kind, -left);
     }
   }
-  if (passed > 0) counts.current = current;
+  if (passed > 0) sliced.current = current;
 }

@@ -57,7 +57,8 @@ export class CircuitBreaker extends Layer {
   readonly #limits: BreakerLimits;
   readonly #tools: Tools;
   readonly #hooks: BreakerHooks;
-  readonly #transitions = new Emitter<Transition>();
+  /** Made for who listens: in a client, nobody does. */
+  #transitions: Emitter<Transition> | undefined;
   readonly #seat: FleetSeat | undefined;
   #circuit: Circuit;
 
@@ -78,6 +79,7 @@ export class CircuitBreaker extends Layer {
 
   /** Tells of each change of state, after it is made and in order. Returns the function that stops it. */
   subscribe(listener: Listener<Transition>): () => void {
+    this.#transitions ??= new Emitter();
     return this.#transitions.subscribe(listener);
   }
 
@@ -241,7 +243,7 @@ export class CircuitBreaker extends Layer {
     if (after.state === before.state) return;
     const retryAfterMs = after.state === 'open' ? refusalMs(after, this.#tools.clock.now(), this.#limits) : 0;
     this.#hooks.onTransition?.(before.state, after.state, retryAfterMs);
-    if (this.#transitions.active) this.#transitions.emit({ from: before.state, to: after.state, retryAfterMs });
+    this.#transitions?.emit({ from: before.state, to: after.state, retryAfterMs });
   }
 }
 

@@ -3,6 +3,7 @@ import {
   AsyncLayer,
   type AsyncNext,
   type CallContext,
+  handOut,
   promised,
   promising,
   raced,
@@ -60,7 +61,7 @@ class Default<F> extends AsyncLayer implements FallbackPolicy<F> {
 
   result<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<FallbackResult<T | F>> {
     return promised(() =>
-      underSignal(options?.signal, unwrap<FallbackResult<T | F>>, (context, done) =>
+      underSignal(options?.signal, handOut<FallbackResult<T | F>>, (context, done) =>
         whenSettled(this.#resultOf(promising(raced(operation)), context), done),
       ),
     );
