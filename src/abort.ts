@@ -52,6 +52,11 @@ export function follow(signal: AbortSignal, listener: AbortListener): () => void
   return () => followers.delete(listener);
 }
 
+/** For a bundler: of whom nobody uses the class, nobody need make the one that is kept. */
+export function kept<T>(make: () => T): T {
+  return make();
+}
+
 /**
  * The span in which work may go on: it ends early by `abort`, its own or its parent's. A chain of scopes costs plain
  * objects; a platform signal is made only where somebody asks for one, which is what makes six layers affordable.

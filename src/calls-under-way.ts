@@ -1,4 +1,4 @@
-import { Scope } from './abort.ts';
+import { kept, Scope } from './abort.ts';
 import type { Clock } from './clock.ts';
 import type { Dependency } from './dependency.ts';
 import { ClosedError } from './errors.ts';
@@ -10,7 +10,9 @@ const FAREWELL_MS = 100;
 /** One of them; what to leave by. */
 export class CallUnderWay extends Unanswered<CallUnderWay> {
   /** See {@link Scope.kept}. */
-  static readonly kept: CallUnderWay = /* @__PURE__ */ new CallUnderWay(Scope.kept, undefined as never, 0.5);
+  static readonly kept: CallUnderWay = /* @__PURE__ */ kept(
+    () => new CallUnderWay(Scope.kept, undefined as never, 0.5),
+  );
 
   readonly scope: Scope;
   readonly dependency: Dependency;

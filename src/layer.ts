@@ -1,4 +1,4 @@
-import { follow, Scope } from './abort.ts';
+import { follow, kept, Scope } from './abort.ts';
 import type { Clock } from './clock.ts';
 import { type Settled, unwrap } from './model/outcome.ts';
 import type { Context, ExecuteOptions, Operation, Policy } from './policy.ts';
@@ -52,7 +52,7 @@ const NO_LIMIT: TimeLimit = { deadlineAt: Infinity };
 /** The context as layers hand it on: the operation sees `signal` and `attempt` of it. */
 export class CallContext implements Context {
   /** See {@link Scope.kept}. */
-  static readonly kept: CallContext = /* @__PURE__ */ new CallContext(Scope.kept);
+  static readonly kept: CallContext = /* @__PURE__ */ kept(() => new CallContext(Scope.kept));
 
   readonly scope: Scope;
   readonly caller: Caller;

@@ -1,4 +1,4 @@
-import { Scope } from './abort.ts';
+import { kept, Scope } from './abort.ts';
 import { type Cancel, type Clock, timersOutliveCalls } from './clock.ts';
 import { Link, LinkedList } from './model/linked-list.ts';
 
@@ -150,9 +150,12 @@ export class SharedTimeouts implements Timeouts {
 
 class SharedTimeout extends Link<SharedTimeout> implements Timeout {
   /** See {@link Scope.kept}. */
-  static readonly kept: SharedTimeout = /* @__PURE__ */ new SharedTimeout({ stop() {}, unref() {} }, 0.5, Scope.kept, {
-    reason() {},
-  });
+  static readonly kept: SharedTimeout = /* @__PURE__ */ kept(
+    () =>
+      new SharedTimeout({ stop() {}, unref() {} }, 0.5, Scope.kept, {
+        reason() {},
+      }),
+  );
 
   readonly dueAt: number;
   readonly timed: Timed;

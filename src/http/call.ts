@@ -1,3 +1,4 @@
+import { kept } from '../abort.ts';
 import type { CallLimits, CallOptions } from '../client-options.ts';
 import type { FailureKind } from '../events.ts';
 import type { CallContext } from '../layer.ts';
@@ -19,7 +20,7 @@ const NOBODY: readonly Following[] = [];
 /** One use of our fetch: the request, its limits, and what has become of it so far. */
 export class Call {
   /** See {@link Scope.kept}. */
-  static readonly kept: Call = /* @__PURE__ */ new Call(PreparedRequest.kept, {} as CallLimits, 'none');
+  static readonly kept: Call = /* @__PURE__ */ kept(() => new Call(PreparedRequest.kept, {} as CallLimits, 'none'));
 
   readonly request: PreparedRequest;
   readonly limits: CallLimits;

@@ -1,3 +1,4 @@
+import { kept } from '../abort.ts';
 import { type Cancel, timersOutliveCalls } from '../clock.ts';
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
 import { CallContext, type Done, Layer, type Next, type Watcher } from '../layer.ts';
@@ -28,7 +29,7 @@ export interface BulkheadHooks {
 /** What a call holds while it runs: until it has settled, and whatever it has abandoned has settled too. */
 class Slot extends Unanswered<Slot> implements Watcher {
   /** See {@link Scope.kept}. */
-  static readonly kept: Slot = /* @__PURE__ */ new Slot(CallContext.kept, () => {});
+  static readonly kept: Slot = /* @__PURE__ */ kept(() => new Slot(CallContext.kept, () => {}));
 
   readonly #outside: Watcher | undefined;
   readonly #onFree: () => void;
