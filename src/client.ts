@@ -199,7 +199,7 @@ export function createClient(options?: ClientOptions): Client {
     if (signal !== undefined) call.finally(follow(signal, scope));
     if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
 
-    const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt }, undefined, now);
+    const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt }, undefined, now, clock);
     telemetry.start(call, dependency, false);
     const place = underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
     return sendFor(dependency, limits)(context, (sent) => {

@@ -4,6 +4,7 @@ import type { FleetStatus } from './fleet/fleet.ts';
 import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
 import { callOf } from './http/call.ts';
+import { isOrigin } from './http/request.ts';
 import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
 import type { CallContext, Next } from './layer.ts';
 import type { CircuitState } from './model/circuit.ts';
@@ -32,6 +33,8 @@ export class Dependency {
   lastFailure: LastFailure | null = null;
   lastTransition: LastTransition | null = null;
   outageSince: number | null = null;
+  /** Whether its name is the origin of its URLs. */
+  readonly isOrigin: boolean;
   /** Calls under way. */
   active = 0;
   /** Whether it was called again since the registry last looked for an idle one. */
@@ -42,6 +45,7 @@ export class Dependency {
     const tools: LayerTools = { ...settings.tools, name: key };
     const { clock } = settings.tools;
     this.key = key;
+    this.isOrigin = isOrigin(key);
     if (bulkhead !== false) {
       this.bulkhead = new Bulkhead(
         { ...bulkhead, ...tools },

@@ -60,6 +60,8 @@ export class CallContext implements Context {
   readonly limit: TimeLimit;
   readonly watcher: Watcher | undefined;
   #enteredAt: number | undefined;
+  /** Layers that are put together by hand may have a clock each. */
+  #enteredBy: Clock | undefined;
 
   constructor(
     scope: Scope,
@@ -68,6 +70,7 @@ export class CallContext implements Context {
     limit: TimeLimit = NO_LIMIT,
     watcher?: Watcher,
     enteredAt?: number,
+    enteredBy?: Clock,
   ) {
     this.scope = scope;
     this.caller = caller;
@@ -75,6 +78,7 @@ export class CallContext implements Context {
     this.limit = limit;
     this.watcher = watcher;
     this.#enteredAt = enteredAt;
+    this.#enteredBy = enteredBy;
   }
 
   get signal(): AbortSignal {
@@ -91,12 +95,15 @@ export class CallContext implements Context {
    * them were a fourth of what a call costs.
    */
   enteredAt(clock: Clock): number {
-    this.#enteredAt ??= clock.now();
+    if (this.#enteredAt === undefined || this.#enteredBy !== clock) {
+      this.#enteredAt = clock.now();
+      this.#enteredBy = clock;
+    }
     return this.#enteredAt;
   }
 
   within(scope: Scope, limit: TimeLimit = this.limit): CallContext {
-    return new CallContext(scope, this.caller, this.attempt, limit, this.watcher, this.#enteredAt);
+    return new CallContext(scope, this.caller, this.attempt, limit, this.watcher, this.#enteredAt, this.#enteredBy);
   }
 
   /** The context of another attempt. Each has a scope of its own; the first may use that of the call. */
@@ -106,9 +113,14 @@ export class CallContext implements Context {
     return new CallContext(scope, this.caller, attempt, this.limit, this.watcher);
   }
 
-  /** @param enteredAt What the clock says now, if the call has waited. */
-  watchedBy(watcher: Watcher, enteredAt: number | undefined = this.#enteredAt): CallContext {
-    return new CallContext(this.scope, this.caller, this.attempt, this.limit, watcher, enteredAt);
+  /** The same for who may have waited: what the clock said before is no longer so. */
+  afresh(): CallContext {
+    return new CallContext(this.scope, this.caller, this.attempt, this.limit, this.watcher);
+  }
+
+  watchedBy(watcher: Watcher): CallContext {
+    const { scope, caller, attempt, limit } = this;
+    return new CallContext(scope, caller, attempt, limit, watcher, this.#enteredAt, this.#enteredBy);
   }
 
   /**
@@ -116,7 +128,12 @@ export class CallContext implements Context {
    * @returns Whether it is.
    */
   closeAfter(result: Settled<unknown>, ending: Ending): boolean {
-    const streams = 'value' in result && this.caller.lease?.(result.value, ending) === true;
+    let streams = false;
+    try {
+      streams = 'value' in result && this.caller.lease?.(result.value, ending) === true;
+    } catch {
+      // What imitates a Response is not held: the layers outside have to hear of the result.
+    }
     if (!streams) close(ending);
     return streams;
   }
@@ -152,7 +169,8 @@ export abstract class AsyncLayer extends Layer {
   abstract enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T>;
 
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): Promise<R> {
-    return whenSettled(this.enclose(promising(next), context), done);
+    const asked: AsyncNext<T> = (inside) => promising(next)(inside.afresh());
+    return whenSettled(this.enclose(asked, context), done);
   }
 }
 
@@ -227,8 +245,8 @@ export function raced<T>(
       work.then(
         (value) => {
           scope.offAbort(onAbort);
-          if (scope.aborted) onLate?.(value);
           resolve(value);
+          if (scope.aborted) onLate?.(value);
         },
         (error: unknown) => {
           scope.offAbort(onAbort);

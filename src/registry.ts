@@ -55,7 +55,9 @@ export class Registry {
       return last;
     }
     const origin = originIn(href);
-    this.#last = origin === undefined ? undefined : this.find(origin);
+    const found = origin === undefined ? undefined : this.find(origin);
+    // A snapshot may name a dependency as it likes.
+    this.#last = found?.isOrigin === true ? found : undefined;
     return this.#last;
   }
 

@@ -138,11 +138,12 @@ export class SharedTimeouts implements Timeouts {
   readonly #onDue = (): void => {
     // The timer's word counts: it may go off a little early, by the clock.
     const now = Math.max(this.#clock.now(), this.#dueAt);
+    // Gone off: who is told may start another at once.
+    this.#cancel = undefined;
     for (let first = this.#running.first; first !== undefined && first.dueAt <= now; first = this.#running.first) {
       this.stop(first);
       first.timed.abort(first.limit.reason(first.dueAt));
     }
-    this.#cancel = undefined;
     const { first } = this.#running;
     if (first !== undefined) this.#set(first.dueAt, first.dueAt - now);
   };

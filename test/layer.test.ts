@@ -2,8 +2,18 @@ import { expect, test, vi } from 'vitest';
 
 import { Scope } from '../src/abort.ts';
 import { CircuitBreaker, type Context } from '../src/index.ts';
-import { CallContext, type Done, Layer, type Next, promising, raced } from '../src/layer.ts';
+import {
+  AsyncLayer,
+  type AsyncNext,
+  CallContext,
+  type Done,
+  Layer,
+  type Next,
+  promising,
+  raced,
+} from '../src/layer.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
+import { around } from './support/around.ts';
 
 /** A layer that does nothing, and notes the contexts it is given. */
 class Transparent extends Layer {
@@ -344,9 +354,26 @@ test('CallContext.enteredAt() reads the clock once for all who let the call pass
   const context = new CallContext(new Scope());
   expect([context.enteredAt(clock), context.within(new Scope()).enteredAt(clock)]).toEqual([100, 100]);
   expect(read).toHaveBeenCalledTimes(1);
-  expect(context.watchedBy({ onAbandon() {} }, 250).enteredAt(clock)).toBe(250);
   read.mockReturnValue(700);
-  expect(context.forAttempt(2).enteredAt(clock)).toBe(700);
+  expect(context.watchedBy({ onAbandon() {} }).enteredAt(clock)).toBe(100);
+  expect([context.afresh().enteredAt(clock), context.forAttempt(2).enteredAt(clock)]).toEqual([700, 700]);
+  // Of a clock of its own, a layer knows nothing by another's.
+  expect(context.enteredAt(new FakeClock({ now: 5 }))).toBe(5);
+});
+
+test('AsyncLayer has the clock read anew by who comes after what it waits for', async () => {
+  const clock = new FakeClock({ now: 100 });
+  class Waiting extends AsyncLayer {
+    async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
+      expect(context.enteredAt(clock)).toBe(100);
+      await clock.advance(50);
+      return next(context);
+    }
+  }
+  const seen: number[] = [];
+  const work = async (context: CallContext): Promise<void> => void seen.push(context.enteredAt(clock));
+  await around(new Waiting(), work, new CallContext(new Scope()));
+  expect(seen).toEqual([150]);
 });
 
 test('CallContext.closeAfter() hands the value and the closing on to who takes leases', () => {

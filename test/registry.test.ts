@@ -211,3 +211,43 @@ test('Registry restores no more than maxDependencies', () => {
   expect([...registry]).toHaveLength(10);
   expect(registryOf({ maxDependencies: 10, restore: snapshotOf(keys, { breaker: open }) })).toHaveProperty('get');
 });
+
+test('Registry.findFor() knows a dependency by the origin that a URL begins with, and no other', () => {
+  const registry = registryOf();
+  const [users, orders] = ['https://users.test', 'https://orders.test:8443'].map((key) => registry.get(key));
+  for (const path of ['/', '/u/1', '/?q=https://orders.test:8443/']) {
+    expect(registry.findFor(`https://users.test${path}`)).toBe(users);
+    expect(registry.findFor(`https://orders.test:8443${path}`)).toBe(orders);
+  }
+  const others = [
+    'https://users.test',
+    'https://users.test?a=/',
+    'https://users.test:444/',
+    'https://users.test.evil.test/',
+    'https://users.test@evil.test/',
+    'https://ada:secret@users.test/',
+    'HTTPS://users.test/',
+    ' https://users.test/',
+    'http://users.test/',
+    '/u/1',
+  ];
+  for (const other of others) {
+    registry.findFor('https://users.test/');
+    expect([other, registry.findFor(other)]).toEqual([other, undefined]);
+  }
+});
+
+test('Registry.findFor() takes no name for an origin that is none, though a snapshot has it', () => {
+  const names = ['https://ada:secret@users.test', 'https://Users.test', 'httpx://users.test', 'https://[bad'];
+  const registry = registryOf({ restore: snapshotOf(names) });
+  for (const name of names) expect([name, registry.findFor(`${name}/u/1`)]).toEqual([name, undefined]);
+});
+
+test('Registry.findFor() forgets whom it has let go', () => {
+  const registry = registryOf({ maxDependencies: 1 });
+  registry.get('https://users.test');
+  expect(registry.findFor('https://users.test/')?.key).toBe('https://users.test');
+  registry.get('https://orders.test').recent = false;
+  registry.get('https://orders.test');
+  expect(registry.findFor('https://users.test/')).toBeUndefined();
+});

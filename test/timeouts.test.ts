@@ -209,3 +209,18 @@ test('SharedTimeouts says why, and when it was to be over', async () => {
   await clock.advance(100);
   expect(scope.reason).toBe('due at 100');
 });
+
+test('SharedTimeouts keeps one timer, when it goes off late and who is told starts another', async () => {
+  const clock = new FakeClock();
+  const { over, start } = bench(clock);
+  const now = vi.spyOn(clock, 'now').mockReturnValue(0);
+  start('a', () => start('b'));
+  now.mockReturnValue(5_000);
+  await clock.advance(100);
+  expect(over).toEqual(['a at 5000']);
+  expect(clock.pending).toBe(1);
+  await clock.advance(99);
+  expect(over).toEqual(['a at 5000']);
+  await clock.advance(1);
+  expect(over).toEqual(['a at 5000', 'b at 5000']);
+});

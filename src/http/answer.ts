@@ -17,7 +17,8 @@ export class Answer {
   constructor(response: Response, value?: unknown, bytes?: Uint8Array<ArrayBuffer>) {
     this.response = response;
     this.status = response.status;
-    this.hasBody = response.body !== null;
+    // What imitates a Response may have none at all.
+    this.hasBody = response.body !== null && response.body !== undefined;
     this.value = value;
     this.bytes = bytes;
   }

@@ -17,7 +17,7 @@ export class BodyLeases {
     const answer = value as Answer | undefined;
     if (answer === undefined || !answer.hasBody) return false;
     const { body, bodyUsed } = answer.response;
-    if (body === null || bodyUsed) return false;
+    if (body === null || body === undefined || bodyUsed) return false;
     const held = this.#open.get(body);
     if (held !== undefined) {
       held.push(ending);
@@ -36,12 +36,13 @@ export class BodyLeases {
 
   /** Cancels the body of a value that is not handed out, and ends its lease. */
   discard(value: unknown): void {
-    const { response } = value as Answer;
+    const { response, hasBody } = value as Answer;
     cancelBody(response);
-    if (response.body === null) return;
-    this.#collected?.unregister(response.body);
-    closeAll(this.#open.get(response.body) ?? []);
-    this.#open.delete(response.body);
+    const body = hasBody ? response.body : null;
+    if (body === null) return;
+    this.#collected?.unregister(body);
+    closeAll(this.#open.get(body) ?? []);
+    this.#open.delete(body);
   }
 }
 

@@ -1,7 +1,11 @@
 /** Frees the connection of an answer that nobody will read. */
-export function cancelBody({ body }: Response): void {
-  // A body that somebody is reading is theirs. A broken one rejects, with nobody there to be told.
-  if (body !== null && !body.locked) body.cancel().catch(() => {});
+export function cancelBody(response: Response): void {
+  // A fetch of the user's may give anything.
+  const body: Partial<ReadableStream> | null | undefined = (response as Response | undefined)?.body;
+  // A body that somebody is reading is theirs.
+  if (body === null || body === undefined || body.locked === true) return;
+  // A broken one rejects, with nobody there to be told; one that is no stream of the platform's may throw.
+  new Promise((resolve) => resolve(body.cancel?.())).catch(() => {});
 }
 
 /**

@@ -79,11 +79,19 @@ export function prepareRequest(
 
 /** What looks like the origin of a URL; whether it is one, written as the platform writes it, is for others to know. */
 export function originIn(href: string): string | undefined {
-  const end = href.startsWith('http') ? href.indexOf('/', SCHEME_LENGTH) : -1;
+  if (!href.startsWith('https://') && !href.startsWith('http://')) return undefined;
+  const end = href.indexOf('/', 'https://'.length);
   return end < 0 ? undefined : href.slice(0, end);
 }
 
-const SCHEME_LENGTH = 'https://'.length;
+/** Whether a text is an origin, as the platform writes it: whatever path comes after it, the URL is a good one. */
+export function isOrigin(text: string): boolean {
+  try {
+    return new URL(text).origin === text;
+  } catch {
+    return false;
+  }
+}
 
 /** Where it goes, without what is not sent. */
 export function addressOf({ url, input }: PreparedRequest): string {

@@ -91,7 +91,7 @@ class Waiter extends Link<Waiter> implements Timed {
  * shared pool. A call that finds the queue full rejects with {@link BulkheadFullError} at once; one whose signal aborts
  * leaves the queue at once. A call that ignores its signal keeps its slot until it settles, though its caller is answered.
  */
-export class Bulkhead extends Layer implements Limit {
+export class Bulkhead extends Layer {
   readonly #limits: BulkheadLimits;
   readonly #tools: Tools;
   readonly #hooks: BulkheadHooks;
@@ -99,6 +99,9 @@ export class Bulkhead extends Layer implements Limit {
   readonly #unanswered = new UnansweredCalls<Slot>();
   readonly #onFree = (): void => this.#passOn();
   readonly #queueTimeouts: Timeouts;
+  readonly #queueLimit: Limit = {
+    reason: () => new QueueTimeoutError(this.#limits.queueTimeoutMs, { dependency: this.#tools.name }),
+  };
   readonly #idle: (() => void)[] = [];
   #closed = false;
 
@@ -145,9 +148,8 @@ export class Bulkhead extends Layer implements Limit {
     return this.#take() ? this.#run(this.#slotFor(context), next, context, done) : this.#join(next, context, done);
   }
 
-  /** @param now What the clock says, if the call has waited. */
-  #run<T, R>(slot: Slot, next: Next<T>, context: CallContext, done: Done<T, R>, now?: number): R | Promise<R> {
-    return next(context.watchedBy(slot, now), (result) => {
+  #run<T, R>(slot: Slot, next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    return next(context.watchedBy(slot), (result) => {
       this.#unanswered.delete(slot);
       const { holdFor } = this.#hooks;
       if (holdFor !== undefined && this.#limits.slot !== 'headers' && 'value' in result) {
@@ -193,29 +195,26 @@ export class Bulkhead extends Layer implements Limit {
     const { scope } = context;
     const since = clock.now();
     scope.onAbort(waiter);
-    const timeout = this.#queueTimeouts.start(since, waiter, this);
+    const timeout = this.#queueTimeouts.start(since, waiter, this.#queueLimit);
     const stopWatch = this.#watchForLost(waiter);
     this.#hooks.onQueued?.(running, queue.size, context);
     /** What belongs to the wait is undone by the waiter, and not by who granted the slot: on Workers, that is another request. */
-    const waited = (): number => {
+    const waited = (): void => {
       timeout.stop();
       stopWatch?.();
       scope.offAbort(waiter);
-      const now = clock.now();
-      this.#hooks.onDequeued?.(now - since, context);
-      return now;
+      this.#hooks.onDequeued?.(clock.now() - since, context);
     };
     return waiter.granted.then(
-      () => this.#run(waiter.slot, next, context, done, waited()),
+      () => {
+        waited();
+        return this.#run(waiter.slot, next, context.afresh(), done);
+      },
       (error: unknown) => {
         waited();
         return done({ error });
       },
     );
-  }
-
-  reason(): QueueTimeoutError {
-    return new QueueTimeoutError(this.#limits.queueTimeoutMs, { dependency: this.#tools.name });
   }
 
   /** Takes back what is lost while somebody waits. Where calls can't get lost, nobody has to look. */

@@ -174,7 +174,6 @@ export class CircuitBreaker extends Layer {
     startedAt: number | undefined,
     context: CallContext,
   ): Settled<T> {
-    const { clock, random } = this.#tools;
     let outcome: Outcome = 'ignored';
     let retryAfterMs = 0;
     let thrown: Settled<never> | undefined;
@@ -185,14 +184,23 @@ export class CircuitBreaker extends Layer {
       // It says nothing, but a probe has to give its place back.
       thrown = { error };
     }
-    const before = this.#circuit;
-    if (!isUnmoved(before, ticket, outcome)) {
-      const now = clock.now();
-      const report = { outcome, durationMs: now - (startedAt ?? now), retryAfterMs };
-      this.#commit(settle(before, ticket, report, now, this.#limits, random));
-      this.#tellFleet(before, now);
+    try {
+      this.#settle(ticket, outcome, retryAfterMs, startedAt);
+    } catch (error) {
+      // A clock of the user's, or its chance.
+      thrown ??= { error };
     }
     return thrown ?? result;
+  }
+
+  #settle(ticket: Ticket, outcome: Outcome, retryAfterMs: number, startedAt: number | undefined): void {
+    const { clock, random } = this.#tools;
+    const before = this.#circuit;
+    if (isUnmoved(before, ticket, outcome)) return;
+    const now = clock.now();
+    const report = { outcome, durationMs: now - (startedAt ?? now), retryAfterMs };
+    this.#commit(settle(before, ticket, report, now, this.#limits, random));
+    this.#tellFleet(before, now);
   }
 
   /** What a call has found out, the others need not. */

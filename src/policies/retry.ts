@@ -157,7 +157,11 @@ export class Retry extends Layer {
   }
 
   #discard(result: Settled<unknown>): void {
-    if ('value' in result) this.#hooks.discard?.(result.value);
+    try {
+      if ('value' in result) this.#hooks.discard?.(result.value);
+    } catch {
+      // It is nobody's any more, and the layers outside have to hear of what comes.
+    }
   }
 }
 

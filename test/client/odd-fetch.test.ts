@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest';
+
+import { createClient } from '../../src/index.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+
+const origin = 'https://users.test';
+const url = `${origin}/u/1`;
+
+/** What a fetch of the user's gives in place of a Response. */
+function imitation(fields: object = {}): Response {
+  const bytes = new TextEncoder().encode('{"id":1}');
+  const given = {
+    ok: true,
+    status: 200,
+    headers: new Headers(),
+    bodyUsed: false,
+    arrayBuffer: async () => bytes.buffer,
+  };
+  return { ...given, ...fields } as unknown as Response;
+}
+
+function runningIn(client: ReturnType<typeof createClient>): number | undefined {
+  return client.snapshot().dependencies[origin]?.running;
+}
+
+test('fetch() and json() take what imitates a Response and has no body, and give its slot back', async () => {
+  const given = imitation();
+  const client = createClient({
+    clock: new FakeClock(),
+    fetch: async () => given,
+    bulkhead: { maxConcurrent: 1, maxQueued: 0 },
+  });
+  expect(await client.fetch(url)).toBe(given);
+  expect((await client.json(url)).value).toEqual({ id: 1 });
+  expect(runningIn(client)).toBe(0);
+  expect(client.snapshot().dependencies[origin]?.counters.success).toBe(2);
+});
+
+const strange = [
+  { what: 'nothing', late: undefined },
+  { what: 'no body', late: imitation() },
+  { what: 'a body that can not be cancelled', late: imitation({ body: {} }) },
+  {
+    what: 'a body that throws when it is cancelled',
+    late: imitation({
+      body: {
+        cancel() {
+          throw new Error('no');
+        },
+      },
+    }),
+  },
+];
+
+test.for(strange)(
+  'fetch() rejects nothing that nobody hears of, when a fetch gives $what, and too late',
+  async ({ late }) => {
+    const clock = new FakeClock();
+    const fetch = (): Promise<Response> =>
+      new Promise((resolve) => void clock.schedule(500, () => resolve(late as Response)));
+    const client = createClient({ clock, fetch, attemptTimeoutMs: 100, retry: false });
+    const ended = client.fetch(url).catch((error: unknown) => error);
+    await clock.advance(100);
+    expect(await ended).toMatchObject({ code: 'ATTEMPT_TIMEOUT' });
+    await clock.advance(1_000);
+    expect(runningIn(client)).toBe(0);
+  },
+);
+
+test.for(strange)(
+  'fetch() gives each slot back, when a fetch gives $what with a status to be retried',
+  async ({ late }) => {
+    const clock = new FakeClock();
+    const given = late === undefined ? undefined : ({ ...late, status: 503 } as Response);
+    const client = createClient({ clock, random: () => 0, fetch: async () => given as Response });
+    const ended = client.fetch(url).catch(() => 'an error');
+    await clock.advance(10_000);
+    expect(await ended).toBe(given ?? 'an error');
+    expect(runningIn(client)).toBe(0);
+  },
+);
+
+test('fetch() gives the slot back, when a random of the user’s throws as the circuit opens', async () => {
+  const random = (): number => {
+    throw new Error('no dice');
+  };
+  const client = createClient({
+    clock: new FakeClock(),
+    random,
+    fetch: () => Promise.reject(new TypeError('down')),
+    breaker: { failureThreshold: 1 },
+    retry: false,
+  });
+  await expect(client.fetch(url)).rejects.toThrow('no dice');
+  expect(runningIn(client)).toBe(0);
+});
+
+test('fetch() counts a hang as a failure, also when the store was slow before', async () => {
+  const clock = new FakeClock();
+  const slow = {
+    get: () => new Promise<undefined>((resolve) => void clock.schedule(2_000, () => resolve(undefined))),
+    set: async () => {},
+    delete: async () => {},
+    clear: async () => {},
+  };
+  const client = createClient({
+    clock,
+    fetch: () => new Promise<never>(() => {}),
+    attemptTimeoutMs: 500,
+    retry: false,
+    fallback: { store: slow, partition: 'public', storeTimeoutMs: 5_000 },
+  });
+  const ended = client.fetch(url).catch((error: unknown) => error);
+  await clock.advance(2_499);
+  expect(client.snapshot().dependencies[origin]?.counters).toMatchObject({ attempts: 1, failure: 0 });
+  await clock.advance(10_000);
+  expect(await ended).toMatchObject({ code: 'ATTEMPT_TIMEOUT', lateMs: 0 });
+  expect(client.snapshot().dependencies[origin]?.counters).toMatchObject({ failure: 1, ignored: 0 });
+});
