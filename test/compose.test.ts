@@ -4,6 +4,7 @@ import { Scope } from '../src/abort.ts';
 import { Bulkhead, type Context, compose, type Operation, type Policy, retry, withDeadline } from '../src/index.ts';
 import { CallContext, Layer } from '../src/layer.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
+import { around } from './support/around.ts';
 
 /** A policy that knows only the public shape, and notes when it is entered and left. */
 function foreign(name: string, log: string[]): Policy {
@@ -242,17 +243,8 @@ test('compose() leaves no listener on the scope around a policy from elsewhere',
   const added = vi.spyOn(scope, 'onAbort');
   const removed = vi.spyOn(scope, 'offAbort');
   const context = new CallContext(scope);
-  policy.around(
-    (_, done) => done({ value: 'fine' }),
-    context,
-    () => {},
-  );
-  policy.around(
-    (_, done) => done({ error: new Error('no') }),
-    context,
-    () => {},
-  );
-  await new Promise((resolve) => setTimeout(resolve));
+  await around(policy, async () => 'fine', context);
+  await around(policy, () => Promise.reject(new Error('no')), context).catch(() => {});
   expect(added).toHaveBeenCalledTimes(2);
   expect(removed.mock.calls).toEqual(added.mock.calls);
 });
