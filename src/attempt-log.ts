@@ -1,5 +1,4 @@
 import type { ClientSettings } from './client-options.ts';
-import type { Dependency } from './dependency.ts';
 import type { FailureKind, SteadEvent } from './events.ts';
 import { type Call, callOf } from './http/call.ts';
 import { failureOf, outcomeOf, statusOf } from './http/verdict.ts';
@@ -16,13 +15,11 @@ interface Begun {
 
 /** Notes each attempt: for the counters, the snapshot and who listens. It decides nothing. */
 export class AttemptLog extends Layer {
-  readonly #dependency: Dependency;
   readonly #settings: ClientSettings;
   readonly #telemetry: Telemetry;
 
-  constructor(dependency: Dependency, settings: ClientSettings, telemetry: Telemetry) {
+  constructor(settings: ClientSettings, telemetry: Telemetry) {
     super();
-    this.#dependency = dependency;
     this.#settings = settings;
     this.#telemetry = telemetry;
   }
@@ -30,10 +27,10 @@ export class AttemptLog extends Layer {
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     // Given up between the slot, or the backoff, and the network: no attempt was made.
     if (context.scope.aborted) return done({ error: context.scope.reason });
-    const { counters } = this.#dependency;
+    const call = callOf(context);
+    const { counters } = call.dependency;
     counters.attempts += 1;
     if (context.attempt > 1) counters.retries += 1;
-    const call = callOf(context);
     call.attempts += 1;
     // Who sees it begin sees it end: a call that is shared may have passed to another caller by then.
     const { id, followers } = call;
@@ -67,8 +64,7 @@ export class AttemptLog extends Layer {
   }
 
   #outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {
-    const { breaker } = this.#settings;
-    return outcomeOf(result, context, breaker === false ? undefined : breaker.classify);
+    return outcomeOf(result, context, this.#settings.classify);
   }
 
   #note(call: Call, outcome: Outcome, failure: FailureKind | undefined, status: number | undefined): void {
@@ -77,15 +73,20 @@ export class AttemptLog extends Layer {
     call.status = status;
     if (outcome === 'failure' && failure !== undefined) {
       const at = this.#settings.tools.clock.epochNow();
-      this.#dependency.lastFailure = { at, failure, status: status ?? null };
+      call.dependency.lastFailure = { at, failure, status: status ?? null };
     }
   }
 
-  #event({ outcome, failure, status }: Call, call: number, attempt: number, durationMs: number): SteadEvent {
+  #event(
+    { dependency, outcome, failure, status }: Call,
+    call: number,
+    attempt: number,
+    durationMs: number,
+  ): SteadEvent {
     return {
       type: 'attempt',
       call,
-      dependency: this.#dependency.key,
+      dependency: dependency.key,
       at: this.#settings.tools.clock.epochNow(),
       attempt,
       outcome,

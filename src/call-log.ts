@@ -1,5 +1,4 @@
 import type { ClientSettings } from './client-options.ts';
-import type { Dependency } from './dependency.ts';
 import { SteadfetchError } from './errors.ts';
 import type { FailureKind, RejectedEvent } from './events.ts';
 import { callOf } from './http/call.ts';
@@ -9,20 +8,18 @@ import type { Telemetry } from './telemetry.ts';
 
 /** Notes each call: for the counters, the snapshot and who listens. It decides nothing. */
 export class CallLog extends Layer {
-  readonly #dependency: Dependency;
   readonly #settings: ClientSettings;
   readonly #telemetry: Telemetry;
 
-  constructor(dependency: Dependency, settings: ClientSettings, telemetry: Telemetry) {
+  constructor(settings: ClientSettings, telemetry: Telemetry) {
     super();
-    this.#dependency = dependency;
     this.#settings = settings;
     this.#telemetry = telemetry;
   }
 
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const startedAt = context.enteredAt(this.#settings.tools.clock);
-    this.#dependency.counters.calls += 1;
+    callOf(context).dependency.counters.calls += 1;
     const ended: Done<T, R> = (result) => {
       this.#note(result, context, startedAt);
       return done(result);
@@ -33,7 +30,7 @@ export class CallLog extends Layer {
 
   #note(result: Settled<unknown>, context: CallContext, startedAt: number): void {
     const call = callOf(context);
-    const { counters, key: dependency } = this.#dependency;
+    const { counters, key: dependency } = call.dependency;
     const refusal = refusalIn(result, call.attempts);
     const silent = call.attempts === 0 || ('error' in result && context.scope.aborted);
     const outcome = silent ? 'ignored' : call.outcome;

@@ -10,11 +10,14 @@ import {
 } from './fallback-options.ts';
 import { DEADLINE_HEADERS, type DeadlineFormat } from './http/deadline-header.ts';
 import { isToken } from './http/stored-response.ts';
-import { RETRYABLE_STATUS } from './model/outcome.ts';
+import { type Outcome, RETRYABLE_STATUS } from './model/outcome.ts';
+import type { RetryBudgetLimits } from './model/retry-budget.ts';
 import {
   BACKOFF_KEYS,
   type BackoffOptions,
+  type BreakerLimits,
   type BreakerOptions,
+  type BulkheadLimits,
   type BulkheadOptions,
   type RetryBudgetOptions,
   type RetryLimits,
@@ -149,9 +152,11 @@ export interface HttpRetryLimits extends RetryLimits {
 export interface ClientSettings {
   readonly tools: Tools;
   readonly limits: CallLimits;
-  readonly bulkhead: BulkheadOptions | false;
-  readonly breaker: BreakerOptions<HttpResult> | false;
-  readonly retry: HttpRetryOptions | false;
+  readonly bulkhead: BulkheadLimits | false;
+  readonly breaker: BreakerLimits | false;
+  /** What replaces the table of what counts as what. */
+  readonly classify: ((result: HttpResult) => Outcome) | undefined;
+  readonly budget: RetryBudgetLimits | false;
   readonly fallback: FallbackSettings | false;
   readonly propagateDeadline: Propagation | false;
   readonly isolateBy: ((request: Request) => string) | undefined;
@@ -187,8 +192,9 @@ const CLIENT_KEYS = [
 export function resolveClient(options: ClientOptions = {}): ClientSettings {
   checkKeys('options', options, CLIENT_KEYS);
   const { name, clock, random, bulkhead = {}, breaker = {}, retry = {}, restore } = options;
-  if (bulkhead !== false) resolveBulkhead(bulkhead);
-  if (breaker !== false) resolveBreaker(breaker);
+  const circuit = breaker !== false && resolveBreaker(breaker);
+  const resends = retry !== false && resolveHttpRetry(retry);
+  const { budget = {} } = retry === false ? {} : retry;
   const { fallback: wanted = false } = options;
   const fallback = wanted === false ? false : resolveFallback(wanted);
   return {
@@ -200,12 +206,13 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
     limits: {
       deadlineMs: checkLimit('deadlineMs', options.deadlineMs, 30_000),
       attemptTimeoutMs: checkLimit('attemptTimeoutMs', options.attemptTimeoutMs, 10_000),
-      retry: retry === false ? false : resolveHttpRetry(retry),
+      retry: resends,
       fallback: fallback === false ? false : fallback.rules,
     },
-    bulkhead: copy(bulkhead),
-    breaker: copy(breaker),
-    retry: copy(retry),
+    bulkhead: bulkhead !== false && resolveBulkhead(bulkhead),
+    breaker: circuit !== false && { ...circuit, classify: undefined },
+    classify: circuit === false ? undefined : circuit.classify,
+    budget: budget !== false && resolveRetryBudget(budget),
     fallback,
     isolateBy: checkFunction('isolateBy', options.isolateBy, undefined),
     maxDependencies: checkNumber('maxDependencies', options.maxDependencies, 1_000, COUNT),
@@ -219,7 +226,7 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
  * The limits of one call: the client's, but for what its init asks for.
  * @throws TypeError or RangeError naming the option and the value.
  */
-export function resolveCall({ limits, retry }: ClientSettings, init: CallOptions): CallLimits {
+export function resolveCall({ limits }: ClientSettings, init: CallOptions): CallLimits {
   checkFunction('init.waitUntil', init.waitUntil, undefined);
   if (init.idempotent !== undefined && typeof init.idempotent !== 'boolean') {
     throw new TypeError(`init.idempotent must be true or false, got ${show(init.idempotent)}`);
@@ -235,28 +242,30 @@ export function resolveCall({ limits, retry }: ClientSettings, init: CallOptions
   return {
     deadlineMs: checkLimit('init.deadlineMs', deadlineMs, limits.deadlineMs),
     attemptTimeoutMs: checkLimit('init.attemptTimeoutMs', attemptTimeoutMs, limits.attemptTimeoutMs),
-    retry: resolveCallRetry(init.retry, limits, retry),
+    retry: resolveCallRetry(init.retry, limits.retry),
     fallback,
   };
 }
 
 function resolveCallRetry(
   wanted: CallRetryOptions | false | undefined,
-  limits: CallLimits,
-  ofClient: HttpRetryOptions | false,
+  ofClient: HttpRetryLimits | false,
 ): HttpRetryLimits | false {
-  if (wanted === undefined) return limits.retry;
+  if (wanted === undefined) return ofClient;
   if (wanted === false) return false;
   // The budget is the dependency's: a call can't have its own.
   checkKeys('init.retry', wanted, CALL_RETRY_KEYS);
   // An option that is there but undefined is left out, as everywhere.
   const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
-  return resolveHttpRetry(ofClient === false ? given : { ...ofClient, ...given }, 'init.retry');
+  if (ofClient === false) return resolveHttpRetry(given, 'init.retry');
+  const { methods, statusCodes, shouldRetry, ...rest } = ofClient;
+  const lists = { methods: [...methods], statusCodes: [...statusCodes] };
+  const decided = shouldRetry === undefined ? {} : { shouldRetry };
+  return resolveHttpRetry({ ...rest, ...lists, ...decided, ...given }, 'init.retry');
 }
 
 function resolveHttpRetry(options: HttpRetryOptions, path = 'retry'): HttpRetryLimits {
   checkKeys(path, options, [...CALL_RETRY_KEYS, 'budget']);
-  if (options.budget !== undefined && options.budget !== false) resolveRetryBudget(options.budget);
   const methods = checkList(`${path}.methods`, options.methods, IDEMPOTENT_METHODS, 'string');
   return {
     ...resolveRetry(options, path),
@@ -277,15 +286,6 @@ function resolvePropagation(options: boolean | PropagateDeadlineOptions = false)
   }
   const to = checkFunction('propagateDeadline.to', options.to, undefined);
   return { header, format, to };
-}
-
-/** Options are read when a dependency is first called; what becomes of the caller's object until then is not ours. */
-function copy<O>(options: O): O {
-  if (Array.isArray(options)) return options.map(copy) as O;
-  if (typeof options !== 'object' || options === null) return options;
-  // What has a life of its own (a fleet) is what it is.
-  if (Object.getPrototypeOf(options) !== Object.prototype && Object.getPrototypeOf(options) !== null) return options;
-  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, copy(value)])) as O;
 }
 
 function checkList<V>(path: string, value: unknown, fallback: readonly V[], type: string): readonly V[] {

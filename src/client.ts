@@ -28,7 +28,7 @@ import { sender } from './http/send.ts';
 import { retryAfterMsOf, shouldRetry } from './http/verdict.ts';
 import { type FallbackHost, HttpFallback } from './http-fallback.ts';
 import { Invalidation } from './invalidation.ts';
-import { CallContext, type Done, handOut, type Layer, type Next, promised } from './layer.ts';
+import { CallContext, type Done, handOut, Layer, type Next, promised } from './layer.ts';
 import type { Settled } from './model/outcome.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Coalesce } from './policies/coalesce.ts';
@@ -108,40 +108,41 @@ export function createClient(options?: ClientOptions): Client {
     : undefined;
   const deadlines = timeoutsOf(settings.limits.deadlineMs, clock);
   const attemptTimeouts = timeoutsOf(settings.limits.attemptTimeoutMs, clock);
+  const sendAsUsual = layersAround(settings.limits).over(send);
   let closing: Promise<void> | undefined;
 
   /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
-  function layersAround(dependency: Dependency, limits: CallLimits): Layer {
-    const tools = { ...settings.tools, name: dependency.key };
-    const { breaker, bulkhead } = dependency;
+  function layersAround(limits: CallLimits): Layer {
+    const { tools } = settings;
     const { fallback, retry, deadlineMs, attemptTimeoutMs } = limits;
     const isOwn = limits !== settings.limits;
     const remembers = fallbackHost.answers !== undefined || coalesce !== undefined;
     return composeLayers([
-      remembers && new Invalidation(dependency, fallbackHost, coalesce),
-      fallback !== false && new HttpFallback(dependency, fallback, fallbackHost),
-      new CallLog(dependency, settings, telemetry),
+      remembers && new Invalidation(fallbackHost, coalesce),
+      fallback !== false && new HttpFallback(fallback, fallbackHost),
+      new CallLog(settings, telemetry),
       deadlineMs < Infinity && new Deadline(deadlineMs, tools, isOwn ? undefined : deadlines),
       // Calls that ask for limits of their own share with none.
       !isOwn && coalesce,
-      bulkhead,
-      breaker,
+      settings.bulkhead !== false && new OfDependency(({ bulkhead }) => bulkhead),
+      settings.breaker !== false && new OfDependency(({ breaker }) => breaker),
       retry !== false &&
-        new Retry(retry, dependency.budget, tools, {
+        new Retry(retry, tools, {
+          budgetFor: (context) => callOf(context).dependency.budget,
           shouldRetry: (result, attempt, context) => shouldRetry(result, attempt, context, retry),
           retryAfterMsOf: (result) => retryAfterMsOf(result, clock.epochNow()),
-          mayGoOn: () => breaker === undefined || breaker.closed,
+          mayGoOn: (context) => callOf(context).dependency.breaker?.closed !== false,
           onRetry(attempt, delayMs, retryAfterMs, context) {
             const call = callOf(context);
             if (!telemetry.hears(call)) return;
             const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
-            const of = { call: call.id, dependency: dependency.key, at: clock.epochNow() };
+            const of = { call: call.id, dependency: call.dependency.key, at: clock.epochNow() };
             telemetry.tell(call, { type: 'retry', ...of, attempt, delayMs, ...asked });
           },
           discard: (value) => leases.discard(value),
         }),
-      settings.breaker !== false && settings.breaker.counts === 'attempts' && breaker?.attempts,
-      new AttemptLog(dependency, settings, telemetry),
+      settings.breaker !== false && settings.breaker.counts === 'attempts' && new OfDependency((it) => it.attempts),
+      new AttemptLog(settings, telemetry),
       coalesce && new SharedBody(maxBodyBytes, clock),
       attemptTimeoutMs < Infinity && new AttemptTimeout(attemptTimeoutMs, tools, isOwn ? undefined : attemptTimeouts),
     ]);
@@ -158,16 +159,16 @@ export function createClient(options?: ClientOptions): Client {
       refreshes: new Refreshes(),
       telemetry,
       discard: (answer) => leases.discard(answer),
-      behind: async ({ request, limits, owner, era }, dependency, work) => {
-        const call = new Call(request.withoutSignal, limits, ofFallback.maxBodyBytes);
+      behind: async ({ request, dependency, limits, owner, era }, work) => {
+        const call = new Call(request.withoutSignal, dependency, limits, ofFallback.maxBodyBytes);
         Object.assign(call, { owner, era });
-        telemetry.start(call, dependency, true);
+        telemetry.start(call, true);
         const scope = new Scope();
         const now = clock.now();
         if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
         const place = underWay.enter(scope, dependency, now + limits.deadlineMs, now);
         try {
-          await work(new CallContext(scope, { call, lease: leases.hold }));
+          await work(new CallContext(scope, { call, dependency: dependency.key, lease: leases.hold }));
         } finally {
           telemetry.end(call, { value: undefined }, scope);
           underWay.leave(place);
@@ -191,7 +192,7 @@ export function createClient(options?: ClientOptions): Client {
     const { signal } = request;
     signal?.throwIfAborted();
 
-    const call = new Call(request, limits, reads, init);
+    const call = new Call(request, dependency, limits, reads, init);
     call.era = fallbackHost.answers?.era ?? 0;
     const scope = new Scope();
     const now = clock.now();
@@ -199,10 +200,13 @@ export function createClient(options?: ClientOptions): Client {
     if (signal !== undefined) call.finally(follow(signal, scope));
     if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
 
-    const context = new CallContext(scope, { call, lease: leases.hold }, 1, { deadlineAt }, undefined, now, clock);
-    telemetry.start(call, dependency, false);
+    const caller = { call, dependency: dependency.key, lease: leases.hold };
+    const context = new CallContext(scope, caller, 1, { deadlineAt }, undefined, now, clock);
+    telemetry.start(call, false);
     const place = underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
-    return sendFor(dependency, limits)(context, (sent) => {
+    // Overrides get layers of their own around the dependency's state; everybody else shares them.
+    const sends = limits === settings.limits ? sendAsUsual : layersAround(limits).over(send);
+    return sends(context, (sent) => {
       const result = reads === 'none' ? sent : orHttpError(sent, dependency);
       telemetry.end(call, result, scope);
       // Nobody gets the Response: a hook of the user's threw, say.
@@ -214,13 +218,6 @@ export function createClient(options?: ClientOptions): Client {
       if (call.end !== undefined) context.closeAfter(sent, call.end);
       return done(result);
     });
-  }
-
-  /** Overrides get layers of their own around the dependency's state; everybody else shares them. */
-  function sendFor(dependency: Dependency, limits: CallLimits): Next<Answer> {
-    if (limits !== settings.limits) return layersAround(dependency, limits).over(send);
-    dependency.send ??= layersAround(dependency, limits).over(send);
-    return dependency.send;
   }
 
   function drain(drainMs: number): Promise<void> {
@@ -269,6 +266,21 @@ export function createClient(options?: ClientOptions): Client {
     close,
     [Symbol.asyncDispose]: () => close(),
   });
+}
+
+/** The layer that a call's dependency has for itself: one set of layers is for all of them. */
+class OfDependency extends Layer {
+  readonly #layerOf: (dependency: Dependency) => Layer | undefined;
+
+  constructor(layerOf: (dependency: Dependency) => Layer | undefined) {
+    super();
+    this.#layerOf = layerOf;
+  }
+
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    const layer = this.#layerOf(callOf(context).dependency);
+    return layer === undefined ? next(context, done) : layer.around(next, context, done);
+  }
 }
 
 function responseOf(result: Settled<Answer>): Response | Promise<Response> {

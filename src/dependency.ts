@@ -1,16 +1,15 @@
-import type { ClientSettings, HttpResult } from './client-options.ts';
-import type { Clock } from './clock.ts';
+import type { ClientSettings } from './client-options.ts';
 import type { FleetStatus } from './fleet/fleet.ts';
 import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
 import { callOf } from './http/call.ts';
 import { isOrigin } from './http/request.ts';
 import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
-import type { CallContext, Next } from './layer.ts';
+import type { CallContext, Layer } from './layer.ts';
 import type { CircuitState } from './model/circuit.ts';
-import type { BreakerOptions, LayerTools } from './options.ts';
-import { Bulkhead } from './policies/bulkhead.ts';
-import { CircuitBreaker } from './policies/circuit-breaker.ts';
+import type { Outcome, Settled } from './model/outcome.ts';
+import { Bulkhead, type BulkheadHooks } from './policies/bulkhead.ts';
+import { type BreakerHooks, CircuitBreaker } from './policies/circuit-breaker.ts';
 import { RetryBudget } from './policies/retry-budget.ts';
 import {
   type Counters,
@@ -21,14 +20,17 @@ import {
 } from './snapshot.ts';
 import type { Telemetry } from './telemetry.ts';
 
-/** What is known of one dependency, and the layers that hold it. Nothing in it is shared with another. */
-export class Dependency {
+/**
+ * What is known of one dependency, and the layers that hold it: nothing in it is shared with another. It is itself how these
+ * read HTTP, and whom they tell, for there may be many thousands.
+ */
+export class Dependency implements BulkheadHooks, BreakerHooks {
   readonly key: string;
   readonly breaker: CircuitBreaker | undefined;
+  /** The breaker's layer inside the retries, where it has one. */
+  readonly attempts: Layer | undefined;
   readonly bulkhead: Bulkhead | undefined;
   readonly budget: RetryBudget | undefined;
-  /** The client's fetch, with its layers around this state: made on first use. */
-  send: Next<Answer> | undefined;
   counters: Counters = noCounters();
   lastFailure: LastFailure | null = null;
   lastTransition: LastTransition | null = null;
@@ -39,47 +41,65 @@ export class Dependency {
   active = 0;
   /** Whether it was called again since the registry last looked for an idle one. */
   recent = false;
+  readonly #settings: ClientSettings;
+  readonly #telemetry: Telemetry;
 
   constructor(key: string, settings: ClientSettings, telemetry: Telemetry) {
-    const { bulkhead, breaker, retry } = settings;
-    const tools: LayerTools = { ...settings.tools, name: key };
-    const { clock } = settings.tools;
     this.key = key;
     this.isOrigin = isOrigin(key);
-    if (bulkhead !== false) {
-      this.bulkhead = new Bulkhead(
-        { ...bulkhead, ...tools },
-        {
-          holdFor,
-          onQueued(running, queued, context) {
-            const call = callOf(context);
-            if (!telemetry.hears(call)) return;
-            const at = clock.epochNow();
-            telemetry.tell(call, { type: 'queued', call: call.id, dependency: key, at, running, queued });
-          },
-          onDequeued(waitedMs, context) {
-            callOf(context).queuedMs = waitedMs;
-          },
-        },
-      );
-    }
+    this.#settings = settings;
+    this.#telemetry = telemetry;
+    const { bulkhead, breaker, budget } = settings;
+    const tools = { ...settings.tools, name: key };
+    if (bulkhead !== false) this.bulkhead = new Bulkhead({}, this, bulkhead, tools);
     if (breaker !== false) {
-      const onFleet = (status: FleetStatus): void => {
-        if (!telemetry.events.active) return;
-        telemetry.events.emit({ type: 'fleet', dependency: key, at: clock.epochNow(), ...status });
-      };
-      this.breaker = httpBreaker(breaker, tools, clock, onFleet, (from, to, retryAfterMs) => {
-        const at = clock.epochNow();
-        this.lastTransition = { at, from, to };
-        this.outageSince = to === 'closed' ? null : (this.outageSince ?? at);
-        if (!telemetry.events.active) return;
-        const wait = to === 'open' ? { retryAfterMs } : {};
-        telemetry.events.emit({ type: 'transition', dependency: key, at, from, to, ...wait });
-      });
+      this.breaker = new CircuitBreaker({}, this, breaker, tools);
+      if (breaker.counts === 'attempts') this.attempts = this.breaker.attempts;
     }
-    if (retry === false || retry.budget !== false) {
-      this.budget = new RetryBudget({ ...(retry === false ? {} : retry.budget), ...tools });
-    }
+    if (budget !== false) this.budget = new RetryBudget({}, budget, tools);
+  }
+
+  onQueued(running: number, queued: number, context: CallContext): void {
+    const call = callOf(context);
+    if (!this.#telemetry.hears(call)) return;
+    const at = this.#settings.tools.clock.epochNow();
+    this.#telemetry.tell(call, { type: 'queued', call: call.id, dependency: this.key, at, running, queued });
+  }
+
+  onDequeued(waitedMs: number, context: CallContext): void {
+    callOf(context).queuedMs = waitedMs;
+  }
+
+  /** Until the body handed out has ended. What `json` did not read (an answer that is not 2xx) is no longer its call. */
+  holdFor<T>(value: T, release: () => void, context: CallContext): T {
+    const isRead = (value as Answer).bytes !== undefined;
+    if (callOf(context).reads === 'none' && !isRead) return withBodyEnd(value, release, context.caller.lease);
+    release();
+    return value;
+  }
+
+  outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {
+    return outcomeOf(result, context, this.#settings.classify);
+  }
+
+  retryAfterMsOf(result: Settled<unknown>): number | undefined {
+    return retryAfterMsOf(result, this.#settings.tools.clock.epochNow());
+  }
+
+  onTransition(from: CircuitState, to: CircuitState, retryAfterMs: number): void {
+    const at = this.#settings.tools.clock.epochNow();
+    this.lastTransition = { at, from, to };
+    this.outageSince = to === 'closed' ? null : (this.outageSince ?? at);
+    const { events } = this.#telemetry;
+    if (!events.active) return;
+    const wait = to === 'open' ? { retryAfterMs } : {};
+    events.emit({ type: 'transition', dependency: this.key, at, from, to, ...wait });
+  }
+
+  onFleet(status: FleetStatus): void {
+    const { events } = this.#telemetry;
+    if (!events.active) return;
+    events.emit({ type: 'fleet', dependency: this.key, at: this.#settings.tools.clock.epochNow(), ...status });
   }
 
   /**
@@ -123,31 +143,4 @@ export class Dependency {
 /** JSON has no Infinity. */
 function finite(limit: number | undefined): number | null {
   return limit === undefined || limit === Infinity ? null : limit;
-}
-
-/** Until the body handed out has ended. What `json` did not read (an answer that is not 2xx) is no longer its call. */
-function holdFor<T>(value: T, release: () => void, context: CallContext): T {
-  const isRead = (value as Answer).bytes !== undefined;
-  if (callOf(context).reads === 'none' && !isRead) return withBodyEnd(value, release, context.caller.lease);
-  release();
-  return value;
-}
-
-function httpBreaker(
-  options: BreakerOptions<HttpResult>,
-  tools: LayerTools,
-  clock: Clock,
-  onFleet: (status: FleetStatus) => void,
-  onTransition: (from: CircuitState, to: CircuitState, retryAfterMs: number) => void,
-): CircuitBreaker {
-  const { classify, ...rest } = options;
-  return new CircuitBreaker(
-    { ...rest, ...tools },
-    {
-      outcomeOf: (result, context) => outcomeOf(result, context, classify),
-      retryAfterMsOf: (result) => retryAfterMsOf(result, clock.epochNow()),
-      onTransition,
-      onFleet,
-    },
-  );
 }

@@ -32,7 +32,7 @@ export interface FallbackHost {
   readonly answers: StoredAnswers | undefined;
   readonly refreshes: Refreshes;
   /** Runs `work` as a call of its own, for the same request and without its caller. */
-  readonly behind: (call: Call, dependency: Dependency, work: (context: CallContext) => Promise<void>) => Promise<void>;
+  readonly behind: (call: Call, work: (context: CallContext) => Promise<void>) => Promise<void>;
   readonly telemetry: Telemetry;
   /** Frees an answer that is not handed out. */
   readonly discard: (answer: Answer) => void;
@@ -45,6 +45,7 @@ interface Question {
   readonly follows: boolean;
   readonly place: Place;
   readonly answers: StoredAnswers;
+  readonly onStoreError: StoreErrorListener;
   readonly next: AsyncNext<Answer>;
 }
 
@@ -58,17 +59,13 @@ const LONGEST_REFRESH_MS = 120_000;
  * when the network fails, a stored one or the caller's default.
  */
 export class HttpFallback extends AsyncLayer {
-  readonly #dependency: Dependency;
   readonly #rules: FallbackRules;
   readonly #host: FallbackHost;
-  readonly #onStoreError: StoreErrorListener;
 
-  constructor(dependency: Dependency, rules: FallbackRules, host: FallbackHost) {
+  constructor(rules: FallbackRules, host: FallbackHost) {
     super();
-    this.#dependency = dependency;
     this.#rules = rules;
     this.#host = host;
-    this.#onStoreError = storeErrors(dependency, host);
   }
 
   async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
@@ -88,7 +85,8 @@ export class HttpFallback extends AsyncLayer {
     const concerns = answers !== undefined && use !== undefined;
     const place = concerns ? await untilAborted(context.scope, answers.placeOf(request, call.owner)) : undefined;
     if (!concerns || place === undefined) return this.#orDefault(next, context);
-    const question: Question = { call, follows: use.follows, place, answers, next };
+    const onStoreError = storeErrors(call.dependency, this.#host);
+    const question: Question = { call, follows: use.follows, place, answers, onStoreError, next };
     const kept = await untilAborted(context.scope, this.#find(question, BEING_STORED_MS, 'serving'));
     const stored = kept !== undefined && kept.ageMs <= use.maxAgeMs ? this.#withoutWaiting(kept, question) : undefined;
     return stored ?? this.#offline(kept, call) ?? this.#ask(kept, question, context);
@@ -137,7 +135,7 @@ export class HttpFallback extends AsyncLayer {
         refreshes.end(id, lostAt);
       }
     };
-    keepAlive(call, behind(call, this.#dependency, refresh));
+    keepAlive(call, behind(call, refresh));
   }
 
   /** The rest of the table. */
@@ -178,9 +176,9 @@ export class HttpFallback extends AsyncLayer {
   }
 
   async #find(question: Question, waitMs: number, which: 'all' | 'serving'): Promise<Kept | undefined> {
-    const { follows, place, answers } = question;
+    const { follows, place, answers, onStoreError } = question;
     await answers.beStored(place, waitMs, which);
-    const kept = await answers.find(place, this.#rules, this.#onStoreError);
+    const kept = await answers.find(place, this.#rules, onStoreError);
     return kept?.stored.redirected === true && !follows ? undefined : kept;
   }
 
@@ -202,7 +200,7 @@ export class HttpFallback extends AsyncLayer {
     if (respond === undefined) return undefined;
     const call = callOf(context);
     const { response, error } = httpResult(result);
-    const thrown = response === undefined ? error : new HttpError(response, { dependency: this.#dependency.key });
+    const thrown = response === undefined ? error : new HttpError(response, { dependency: call.dependency.key });
     const reason = reasonFor(result);
     const ask = async (): Promise<Answer | undefined> => {
       const given = await respond(describeRequest(call.request), thrown);
@@ -211,7 +209,7 @@ export class HttpFallback extends AsyncLayer {
       return call.reads === 'json' ? readJson(marked, call.request.method) : new Answer(marked);
     };
     // It has as long as a call may take: a default that hangs is none.
-    const limit = new Deadline(call.limits.deadlineMs, { ...this.#host.tools, name: this.#dependency.key });
+    const limit = new Deadline(call.limits.deadlineMs, this.#host.tools);
     try {
       const answer = await promising(limit.over(raced(ask)))(context);
       if (answer === undefined) return undefined;
@@ -229,14 +227,14 @@ export class HttpFallback extends AsyncLayer {
     return { value: answer };
   }
 
-  #exchange({ call, place, answers }: Question): Exchange {
+  #exchange({ call, place, answers, onStoreError }: Question): Exchange {
     const deadlineAt = this.#host.tools.clock.now() + call.limits.deadlineMs;
-    return new Exchange(answers.open(place, deadlineAt, call.era), answers, this.#rules, this.#onStoreError);
+    return new Exchange(answers.open(place, deadlineAt, call.era), answers, this.#rules, onStoreError);
   }
 
   #tellAnswered(call: Call, source: FallbackEvent['source'], ageMs: number, reason: string | undefined): void {
     const { telemetry, tools } = this.#host;
-    const { counters, key: dependency } = this.#dependency;
+    const { counters, key: dependency } = call.dependency;
     const degraded = reason !== undefined;
     counters[source === 'cache' ? 'stored' : 'defaults'] += 1;
     if (degraded) counters.degraded += 1;
@@ -259,7 +257,7 @@ export class HttpFallback extends AsyncLayer {
     telemetry.tell(call, {
       type: 'revalidated',
       call: call.id,
-      dependency: this.#dependency.key,
+      dependency: call.dependency.key,
       at: tools.clock.epochNow(),
       background,
       result,

@@ -1,4 +1,3 @@
-import type { Dependency } from './dependency.ts';
 import { keepAlive } from './exchange.ts';
 import type { Answer } from './http/answer.ts';
 import { isWrite } from './http/cache-use.ts';
@@ -14,20 +13,18 @@ import { ownerOf, PUBLIC } from './stored-answers.ts';
  * those that were asked for while it was under way.
  */
 export class Invalidation extends AsyncLayer {
-  readonly #dependency: Dependency;
   readonly #host: FallbackHost;
   readonly #coalesce: Coalesce<Answer> | undefined;
 
-  constructor(dependency: Dependency, host: FallbackHost, coalesce: Coalesce<Answer> | undefined) {
+  constructor(host: FallbackHost, coalesce: Coalesce<Answer> | undefined) {
     super();
-    this.#dependency = dependency;
     this.#host = host;
     this.#coalesce = coalesce;
   }
 
   async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     const call = callOf(context);
-    const { request, storage } = call;
+    const { request, dependency, storage } = call;
     if (!isWrite(request) || context.scope.aborted) return next(context);
     const { answers, settings } = this.#host;
     // Whoever writes: what is everybody's is outdated.
@@ -37,7 +34,7 @@ export class Invalidation extends AsyncLayer {
       const answer = await next(context);
       // One whose answer is hidden may have succeeded.
       if (place !== undefined && (answer as Answer).response.status < 400) {
-        const forgotten = answers?.forget(place, storeErrors(this.#dependency, this.#host));
+        const forgotten = answers?.forget(place, storeErrors(dependency, this.#host));
         keepAlive(call, Promise.resolve(forgotten));
       }
       return answer;

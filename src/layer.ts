@@ -21,6 +21,8 @@ export type AsyncNext<T> = (context: CallContext) => Promise<T>;
 export interface Caller {
   /** What the one who set up the call wants its hooks to find. */
   readonly call?: unknown;
+  /** Who is called, as errors are to name it: layers may be shared by those who call many. */
+  readonly dependency?: string;
   /** Takes over a value that is still streaming, and closes what hangs on it when it has ended; `false` if it has ended. */
   readonly lease?: (value: unknown, ending: Ending) => boolean;
 }

@@ -108,6 +108,5 @@ export class Registry {
 function withoutFleet(settings: ClientSettings): ClientSettings {
   const { breaker } = settings;
   if (breaker === false || breaker.fleet === undefined) return settings;
-  const { fleet: _fleet, ...alone } = breaker;
-  return { ...settings, breaker: alone };
+  return { ...settings, breaker: { ...breaker, fleet: undefined } };
 }

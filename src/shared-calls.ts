@@ -17,8 +17,8 @@ export function sharedCalls(maxBytes: number, clock: Clock, propagates: boolean)
       return propagates && call.storage.deadline !== undefined ? undefined : identityOf(call);
     },
     sharedContext(first, scope, limit, callers) {
-      const { request, limits, reads, headers, owner, era, id, followers } = callOf(first);
-      const call = new Call(request.withoutSignal, limits, reads);
+      const { request, dependency, limits, reads, headers, owner, era, id, followers } = callOf(first);
+      const call = new Call(request.withoutSignal, dependency, limits, reads);
       Object.assign(call, { headers, owner, era, id, followers, callers });
       return new CallContext(scope, { ...first.caller, call }, 1, limit);
     },

@@ -63,11 +63,6 @@ export interface AttemptSetting {
   within(send: () => unknown): void;
 }
 
-interface Followed {
-  readonly key: string;
-  snapshot(): DependencySnapshot;
-}
-
 const telemetries = new WeakMap<object, Telemetry>();
 
 /**
@@ -121,10 +116,11 @@ export class Telemetry {
   }
 
   /** Gives a call its number, and those who follow it. */
-  start(call: Call, dependency: Followed, background: boolean): void {
+  start(call: Call, background: boolean): void {
     this.#calls += 1;
     call.id = this.#calls;
     if (this.#observers.length === 0) return;
+    const { dependency } = call;
     const { input, init, url } = call.request;
     const started: StartedCall = {
       call: call.id,

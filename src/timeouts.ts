@@ -4,8 +4,11 @@ import { Link, LinkedList } from './model/linked-list.ts';
 
 /** Time limits of one length, for any number of calls. */
 export interface Timeouts {
-  /** Aborts `timed` when that time has passed since `now`, which is what the clock says. */
-  start(now: number, timed: Timed, limit: Limit): Timeout;
+  /**
+   * Aborts `timed` when that time has passed since `now`, which is what the clock says.
+   * @param dependency Who is called, for the reason.
+   */
+  start(now: number, timed: Timed, limit: Limit, dependency?: string): Timeout;
 }
 
 /** What has so much time: a scope, or somebody who waits. */
@@ -17,7 +20,7 @@ export interface Timed {
 /** Who sets the limit: knows why it aborts. */
 export interface Limit {
   /** @param dueAt When it was to be over. */
-  reason(dueAt: number): unknown;
+  reason(dueAt: number, dependency: string | undefined): unknown;
 }
 
 /** One of them, which has begun. */
@@ -46,8 +49,9 @@ class OwnTimeouts implements Timeouts {
     this.#clock = clock;
   }
 
-  start(now: number, timed: Timed, limit: Limit): Timeout {
-    const cancel = this.#clock.schedule(this.#delayMs, () => timed.abort(limit.reason(now + this.#delayMs)));
+  start(now: number, timed: Timed, limit: Limit, dependency?: string): Timeout {
+    const onDue = (): void => timed.abort(limit.reason(now + this.#delayMs, dependency));
+    const cancel = this.#clock.schedule(this.#delayMs, onDue);
     const close = (): void => {
       cancel();
       timed.close?.();
@@ -85,8 +89,8 @@ export class SharedTimeouts implements Timeouts {
     this.#clock = clock;
   }
 
-  start(now: number, timed: Timed, limit: Limit): Timeout {
-    const timeout = new SharedTimeout(this, now + this.#delayMs, timed, limit);
+  start(now: number, timed: Timed, limit: Limit, dependency?: string): Timeout {
+    const timeout = new SharedTimeout(this, now + this.#delayMs, timed, limit, dependency);
     this.#running.add(timeout);
     this.#refs += 1;
     if (this.#cancel === undefined) this.#set(timeout.dueAt, this.#delayMs);
@@ -142,7 +146,7 @@ export class SharedTimeouts implements Timeouts {
     this.#cancel = undefined;
     for (let first = this.#running.first; first !== undefined && first.dueAt <= now; first = this.#running.first) {
       this.stop(first);
-      first.timed.abort(first.limit.reason(first.dueAt));
+      first.timed.abort(first.limit.reason(first.dueAt, first.dependency));
     }
     const { first } = this.#running;
     if (first !== undefined) this.#set(first.dueAt, first.dueAt - now);
@@ -152,25 +156,30 @@ export class SharedTimeouts implements Timeouts {
 class SharedTimeout extends Link<SharedTimeout> implements Timeout {
   /** See {@link Scope.kept}. */
   static readonly kept: SharedTimeout = /* @__PURE__ */ kept(
-    () =>
-      new SharedTimeout({ stop() {}, unref() {} }, 0.5, Scope.kept, {
-        reason() {},
-      }),
+    () => new SharedTimeout({ stop() {}, unref() {} }, 0.5, Scope.kept, { reason() {} }, undefined),
   );
 
   readonly dueAt: number;
   readonly timed: Timed;
   readonly limit: Limit;
+  readonly dependency: string | undefined;
   /** Whether it keeps the process alive. */
   refs = true;
   readonly #all: Pick<SharedTimeouts, 'stop' | 'unref'>;
 
-  constructor(all: Pick<SharedTimeouts, 'stop' | 'unref'>, dueAt: number, timed: Timed, limit: Limit) {
+  constructor(
+    all: Pick<SharedTimeouts, 'stop' | 'unref'>,
+    dueAt: number,
+    timed: Timed,
+    limit: Limit,
+    dependency: string | undefined,
+  ) {
     super();
     this.#all = all;
     this.dueAt = dueAt;
     this.timed = timed;
     this.limit = limit;
+    this.dependency = dependency;
   }
 
   stop(): void {

@@ -446,9 +446,9 @@ test('resolveClient() has its defaults', () => {
         },
         fallback: false,
       },
-      bulkhead: {},
-      breaker: {},
-      retry: {},
+      bulkhead: resolveBulkhead(),
+      breaker: resolveBreaker(),
+      budget: resolveRetryBudget(),
       fallback: false,
       propagateDeadline: false,
       isolateBy: undefined,
@@ -465,7 +465,6 @@ test('resolveClient() switches each layer off', () => {
     limits: { deadlineMs: Infinity, attemptTimeoutMs: Infinity, retry: false },
     bulkhead: false,
     breaker: false,
-    retry: false,
   });
 });
 
@@ -515,10 +514,27 @@ test('resolveClient() knows methods in any case, and takes an empty list for non
 
 test('resolveClient() takes a function as retry.shouldRetry, and a budget or none', () => {
   const shouldRetry = (): boolean => true;
-  const { limits, retry } = resolveClient({ retry: { shouldRetry, budget: false } });
+  const { limits, budget } = resolveClient({ retry: { shouldRetry, budget: false } });
   expect(limits.retry).toMatchObject({ shouldRetry });
-  expect(retry).toEqual({ shouldRetry, budget: false });
-  expect(resolveClient({ retry: { budget: { ratio: 1 } } }).retry).toEqual({ budget: { ratio: 1 } });
+  expect(budget).toBe(false);
+  expect(resolveClient({ retry: { budget: { ratio: 1 } } }).budget).toEqual(resolveRetryBudget({ ratio: 1 }));
+  // Calls may ask for retries where the client makes none.
+  expect(resolveClient({ retry: false }).budget).toEqual(resolveRetryBudget());
+});
+
+test('resolveClient() has its own copy: what becomes of the options later changes nothing', () => {
+  const methods = ['GET'];
+  const window = { size: 20 };
+  const budget = { ratio: 1 };
+  const options = { breaker: { failureThreshold: 3, window }, bulkhead: { maxQueued: 1 }, retry: { methods, budget } };
+  const settings = resolveClient(options);
+  const before = structuredClone({ ...settings, tools: undefined });
+  methods.push('POST');
+  window.size = 5;
+  budget.ratio = 0;
+  Object.assign(options, { breaker: false, bulkhead: false, retry: false });
+  expect({ ...settings, tools: undefined }).toEqual(before);
+  expect(resolveCall(settings, { retry: { maxAttempts: 2 } }).retry).toMatchObject({ methods: new Set(['GET']) });
 });
 
 const wrong = [

@@ -1,5 +1,6 @@
 import { kept } from '../abort.ts';
 import type { CallLimits, CallOptions } from '../client-options.ts';
+import type { Dependency } from '../dependency.ts';
 import type { FailureKind } from '../events.ts';
 import type { CallContext } from '../layer.ts';
 import type { Outcome } from '../model/outcome.ts';
@@ -20,9 +21,12 @@ const NOBODY: readonly Following[] = [];
 /** One use of our fetch: the request, its limits, and what has become of it so far. */
 export class Call {
   /** See {@link Scope.kept}. */
-  static readonly kept: Call = /* @__PURE__ */ kept(() => new Call(PreparedRequest.kept, {} as CallLimits, 'none'));
+  static readonly kept: Call = /* @__PURE__ */ kept(
+    () => new Call(PreparedRequest.kept, undefined as never, {} as CallLimits, 'none'),
+  );
 
   readonly request: PreparedRequest;
+  readonly dependency: Dependency;
   readonly limits: CallLimits;
   readonly reads: BodyReading;
   readonly storage: CallStorage;
@@ -62,8 +66,15 @@ export class Call {
   /** What is to be cleaned up, if there is anything. */
   end: CleanUps | undefined;
 
-  constructor(request: PreparedRequest, limits: CallLimits, reads: BodyReading, storage: CallStorage = NO_STORAGE) {
+  constructor(
+    request: PreparedRequest,
+    dependency: Dependency,
+    limits: CallLimits,
+    reads: BodyReading,
+    storage: CallStorage = NO_STORAGE,
+  ) {
     this.request = request;
+    this.dependency = dependency;
     this.limits = limits;
     this.reads = reads;
     this.storage = storage;

@@ -31,7 +31,8 @@ export class AttemptTimeout extends Layer implements Limit {
 
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const scope = new Scope(context.scope);
-    const timeout = this.#timeouts.start(context.enteredAt(this.#tools.clock), scope, this);
+    const now = context.enteredAt(this.#tools.clock);
+    const timeout = this.#timeouts.start(now, scope, this, context.caller.dependency);
     return next(context.within(scope), (result) => {
       // The limit ends with the attempt: what the answer still streams is under the deadline and the caller's signal.
       timeout.stop();
@@ -39,9 +40,9 @@ export class AttemptTimeout extends Layer implements Limit {
       return done(result);
     });
   }
-  reason(dueAt: number): AttemptTimeoutError {
-    const { clock, name } = this.#tools;
-    const lateMs = Math.max(0, clock.now() - dueAt);
-    return new AttemptTimeoutError(this.#timeoutMs, { dependency: name, lateMs });
+
+  reason(dueAt: number, dependency: string | undefined = this.#tools.name): AttemptTimeoutError {
+    const lateMs = Math.max(0, this.#tools.clock.now() - dueAt);
+    return new AttemptTimeoutError(this.#timeoutMs, { dependency, lateMs });
   }
 }

@@ -26,19 +26,24 @@ export interface BulkheadHooks {
   holdFor?<T>(value: T, release: () => void, context: CallContext): T;
 }
 
+/** Whose slots they are. */
+interface SlotOwner {
+  onFree(): void;
+}
+
 /** What a call holds while it runs: until it has settled, and whatever it has abandoned has settled too. */
 class Slot extends Unanswered<Slot> implements Watcher {
   /** See {@link Scope.kept}. */
-  static readonly kept: Slot = /* @__PURE__ */ kept(() => new Slot(CallContext.kept, () => {}));
+  static readonly kept: Slot = /* @__PURE__ */ kept(() => new Slot(CallContext.kept, { onFree() {} }));
 
   readonly #outside: Watcher | undefined;
-  readonly #onFree: () => void;
+  readonly #owner: SlotOwner;
   #holders = 1;
 
-  constructor({ limit, watcher }: CallContext, onFree: () => void) {
+  constructor({ limit, watcher }: CallContext, owner: SlotOwner) {
     super(limit);
     this.#outside = watcher;
-    this.#onFree = onFree;
+    this.#owner = owner;
   }
 
   onAbandon(work: Promise<unknown>): void {
@@ -54,7 +59,7 @@ class Slot extends Unanswered<Slot> implements Watcher {
     // Already given back: a lost call was found after all.
     if (this.#holders === 0) return;
     this.#holders -= 1;
-    if (this.#holders === 0) this.#onFree();
+    if (this.#holders === 0) this.#owner.onFree();
   }
 
   /** Nobody will hold it any more. */
@@ -91,27 +96,33 @@ class Waiter extends Link<Waiter> implements Timed {
  * shared pool. A call that finds the queue full rejects with {@link BulkheadFullError} at once; one whose signal aborts
  * leaves the queue at once. A call that ignores its signal keeps its slot until it settles, though its caller is answered.
  */
-export class Bulkhead extends Layer {
+export class Bulkhead extends Layer implements SlotOwner, Limit {
   readonly #limits: BulkheadLimits;
   readonly #tools: Tools;
   readonly #hooks: BulkheadHooks;
   readonly #permits: Permits<Waiter> = noPermits();
   readonly #unanswered = new UnansweredCalls<Slot>();
-  readonly #onFree = (): void => this.#passOn();
-  readonly #queueTimeouts: Timeouts;
-  readonly #queueLimit: Limit = {
-    reason: () => new QueueTimeoutError(this.#limits.queueTimeoutMs, { dependency: this.#tools.name }),
-  };
-  readonly #idle: (() => void)[] = [];
+  readonly #queueTimeouts: Timeouts | undefined;
+  /** Whom close() tells when no call is running. */
+  #onIdle: (() => void)[] | undefined;
   #closed = false;
 
-  /** @throws TypeError or RangeError if an option makes no sense. */
-  constructor(options: BulkheadOptions & LayerTools = {}, hooks: BulkheadHooks = {}) {
+  /**
+   * @param limits For who has them already: those of many can be the same. So can the tools.
+   * @throws TypeError or RangeError if an option makes no sense.
+   */
+  constructor(
+    options: BulkheadOptions & LayerTools = {},
+    hooks: BulkheadHooks = {},
+    limits: BulkheadLimits = resolveBulkhead(options),
+    tools: Tools = resolveTools(options),
+  ) {
     super();
-    this.#limits = resolveBulkhead(options);
-    this.#tools = resolveTools(options);
+    this.#limits = limits;
+    this.#tools = tools;
     this.#hooks = hooks;
-    this.#queueTimeouts = timeoutsOf(this.#limits.queueTimeoutMs, this.#tools.clock);
+    const { queueTimeoutMs } = limits;
+    this.#queueTimeouts = queueTimeoutMs < Infinity ? timeoutsOf(queueTimeoutMs, tools.clock) : undefined;
   }
 
   /** How many calls may hold a slot. */
@@ -139,7 +150,15 @@ export class Bulkhead extends Layer {
     this.#closed = true;
     for (const waiter of this.#permits.queue.values()) waiter.abort(new ClosedError({ dependency: this.#tools.name }));
     if (this.#permits.running === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => {
+      this.#onIdle ??= [];
+      this.#onIdle.push(resolve);
+    });
+  }
+
+  /** Why who has waited too long is refused. */
+  reason(): QueueTimeoutError {
+    return new QueueTimeoutError(this.#limits.queueTimeoutMs, { dependency: this.#tools.name });
   }
 
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
@@ -151,9 +170,8 @@ export class Bulkhead extends Layer {
   #run<T, R>(slot: Slot, next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     return next(context.watchedBy(slot), (result) => {
       this.#unanswered.delete(slot);
-      const { holdFor } = this.#hooks;
-      if (holdFor !== undefined && this.#limits.slot !== 'headers' && 'value' in result) {
-        return done(held(result.value, slot, context, holdFor));
+      if (this.#limits.slot !== 'headers' && 'value' in result) {
+        return done(held(result.value, slot, context, this.#hooks));
       }
       slot.letGo();
       return done(result);
@@ -161,7 +179,7 @@ export class Bulkhead extends Layer {
   }
 
   #slotFor(context: CallContext): Slot {
-    const slot = new Slot(context, this.#onFree);
+    const slot = new Slot(context, this);
     this.#keepInSight(slot);
     return slot;
   }
@@ -190,17 +208,17 @@ export class Bulkhead extends Layer {
     if (queue.size >= this.#limits.maxQueued) {
       return done({ error: new BulkheadFullError(running, queue.size, { dependency: name }) });
     }
-    const waiter = new Waiter(new Slot(context, this.#onFree));
+    const waiter = new Waiter(new Slot(context, this));
     queue.add(waiter);
     const { scope } = context;
     const since = clock.now();
     scope.onAbort(waiter);
-    const timeout = this.#queueTimeouts.start(since, waiter, this.#queueLimit);
+    const timeout = this.#queueTimeouts?.start(since, waiter, this);
     const stopWatch = this.#watchForLost(waiter);
     this.#hooks.onQueued?.(running, queue.size, context);
     /** What belongs to the wait is undone by the waiter, and not by who granted the slot: on Workers, that is another request. */
     const waited = (): void => {
-      timeout.stop();
+      timeout?.stop();
       stopWatch?.();
       scope.offAbort(waiter);
       this.#hooks.onDequeued?.(clock.now() - since, context);
@@ -235,26 +253,28 @@ export class Bulkhead extends Layer {
     return () => cancel();
   }
 
-  #passOn(): void {
+  /** Hands a slot that has been given back to whoever is the next. */
+  onFree(): void {
     const waiter = passOn(this.#permits);
     if (waiter !== undefined) {
       this.#keepInSight(waiter.slot);
       waiter.grant();
-    } else if (this.#permits.running === 0) for (const done of this.#idle.splice(0)) done();
+    } else if (this.#permits.running === 0) {
+      for (const done of this.#onIdle ?? []) done();
+      this.#onIdle = undefined;
+    }
   }
 }
 
 const LONGEST_WATCH_MS = 600_000;
 
 /** What is handed out for a value that keeps its slot while it streams. */
-function held<T>(
-  value: T,
-  slot: Slot,
-  context: CallContext,
-  holdFor: NonNullable<BulkheadHooks['holdFor']>,
-): Settled<T> {
+function held<T>(value: T, slot: Slot, context: CallContext, hooks: BulkheadHooks): Settled<T> {
+  const release = (): void => slot.letGo();
   try {
-    return { value: holdFor(value, () => slot.letGo(), context) };
+    if (hooks.holdFor !== undefined) return { value: hooks.holdFor(value, release, context) };
+    release();
+    return { value };
   } catch (error) {
     slot.letGo();
     return { error };

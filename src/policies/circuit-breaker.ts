@@ -62,11 +62,19 @@ export class CircuitBreaker extends Layer {
   readonly #seat: FleetSeat | undefined;
   #circuit: Circuit;
 
-  /** @throws TypeError or RangeError if an option makes no sense. */
-  constructor(options: BreakerOptions & LayerTools = {}, hooks: BreakerHooks = {}) {
+  /**
+   * @param limits For who has them already: those of many can be the same. So can the tools.
+   * @throws TypeError or RangeError if an option makes no sense.
+   */
+  constructor(
+    options: BreakerOptions & LayerTools = {},
+    hooks: BreakerHooks = {},
+    limits: BreakerLimits = resolveBreaker(options),
+    tools: Tools = resolveTools(options),
+  ) {
     super();
-    this.#limits = resolveBreaker(options);
-    this.#tools = resolveTools(options);
+    this.#limits = limits;
+    this.#tools = tools;
     this.#hooks = hooks;
     this.#circuit = closedCircuit(0, this.#tools.clock.now(), this.#limits);
     this.#seat = this.#limits.fleet && this.#join(this.#limits.fleet);

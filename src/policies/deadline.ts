@@ -32,7 +32,7 @@ export class Deadline extends Layer implements Limit {
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const scope = new Scope(context.scope);
     const now = context.enteredAt(this.#tools.clock);
-    const timeout = this.#timeouts.start(now, scope, this);
+    const timeout = this.#timeouts.start(now, scope, this, context.caller.dependency);
     const limit = { deadlineAt: Math.min(context.deadlineAt, now + this.#deadlineMs) };
     return next(context.within(scope, limit), (result) => {
       const streams = context.closeAfter(result, timeout);
@@ -41,7 +41,8 @@ export class Deadline extends Layer implements Limit {
       return done(result);
     });
   }
-  reason(): DeadlineExceededError {
-    return new DeadlineExceededError(this.#deadlineMs, { dependency: this.#tools.name });
+
+  reason(_dueAt: number, dependency: string | undefined = this.#tools.name): DeadlineExceededError {
+    return new DeadlineExceededError(this.#deadlineMs, { dependency });
   }
 }

@@ -23,10 +23,17 @@ export class RetryBudget {
   readonly #tools: Tools;
   #state: RetryBudgetState;
 
-  /** @throws TypeError or RangeError if an option makes no sense. */
-  constructor(options: RetryBudgetOptions & LayerTools = {}) {
-    this.#limits = resolveRetryBudget(options);
-    this.#tools = resolveTools(options);
+  /**
+   * @param limits For who has them already: those of many can be the same. So can the tools.
+   * @throws TypeError or RangeError if an option makes no sense.
+   */
+  constructor(
+    options: RetryBudgetOptions & LayerTools = {},
+    limits: RetryBudgetLimits = resolveRetryBudget(options),
+    tools: Tools = resolveTools(options),
+  ) {
+    this.#limits = limits;
+    this.#tools = tools;
     this.#state = fullBudget(this.#tools.clock.now(), this.#limits);
   }
 

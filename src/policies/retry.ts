@@ -40,10 +40,12 @@ export interface RetryPolicyOptions extends BackoffOptions {
 /** How a retry layer reads results and the world around it. */
 export interface RetryHooks {
   shouldRetry(result: Settled<unknown>, attempt: number, context: CallContext): boolean;
+  /** What limits the retries of this call, together with those of others. */
+  budgetFor(context: CallContext): RetryBudget | undefined;
   /** The least the dependency asked us to wait, in ms. */
   retryAfterMsOf?(result: Settled<unknown>): number | undefined;
   /** Asked before a wait and after it: `false` if another attempt can't help any more, as when the circuit has opened. */
-  mayGoOn?(): boolean;
+  mayGoOn?(context: CallContext): boolean;
   onRetry?(attempt: number, delayMs: number, retryAfterMs: number | undefined, context: CallContext): void;
   /** Frees a value that is not handed out. */
   discard?(value: unknown): void;
@@ -59,7 +61,9 @@ export function retry(options: RetryPolicyOptions & LayerTools = {}): Policy {
   checkKeys('retry', options, [...BACKOFF_KEYS, ...TOOL_KEYS, 'shouldRetry', 'budget']);
   const tools = resolveTools(options);
   const shouldRetry = checkFunction('retry.shouldRetry', options.shouldRetry, isError);
-  return new Retry(resolveRetry(options), budgetFor(options.budget, tools), tools, {
+  const budget = budgetOf(options.budget, tools);
+  return new Retry(resolveRetry(options), tools, {
+    budgetFor: () => budget,
     shouldRetry: (result, attempt) => checkYesNo('retry.shouldRetry', shouldRetry({ ...result, attempt })),
   });
 }
@@ -68,7 +72,7 @@ function isError(question: RetryQuestion): boolean {
   return 'error' in question;
 }
 
-function budgetFor(budget: RetryPolicyOptions['budget'], { clock }: Tools): RetryBudget | undefined {
+function budgetOf(budget: RetryPolicyOptions['budget'], { clock }: Tools): RetryBudget | undefined {
   if (budget === false) return undefined;
   if (budget instanceof RetryBudget) return budget;
   if (budget !== undefined) resolveRetryBudget(budget);
@@ -77,20 +81,18 @@ function budgetFor(budget: RetryPolicyOptions['budget'], { clock }: Tools): Retr
 
 export class Retry extends Layer {
   readonly #limits: RetryLimits;
-  readonly #budget: RetryBudget | undefined;
   readonly #tools: Tools;
   readonly #hooks: RetryHooks;
 
-  constructor(limits: RetryLimits, budget: RetryBudget | undefined, tools: Tools, hooks: RetryHooks) {
+  constructor(limits: RetryLimits, tools: Tools, hooks: RetryHooks) {
     super();
     this.#limits = limits;
-    this.#budget = budget;
     this.#tools = tools;
     this.#hooks = hooks;
   }
 
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
-    this.#budget?.deposit(context.enteredAt(this.#tools.clock));
+    this.#hooks.budgetFor(context)?.deposit(context.enteredAt(this.#tools.clock));
     return this.#attempt(1, 0, next, context, done);
   }
 
@@ -128,7 +130,7 @@ export class Retry extends Layer {
   ): Promise<R> {
     return pause(this.#tools.clock, delayMs, context.scope).then(
       () => {
-        if (this.#hooks.mayGoOn?.() === false) return done(result);
+        if (this.#hooks.mayGoOn?.(context) === false) return done(result);
         this.#discard(result);
         return this.#attempt(attempt, delayMs, next, context, done);
       },
@@ -150,8 +152,8 @@ export class Retry extends Layer {
     const delayMs = Math.max(backoffMs(attempt, previousMs, this.#limits, random), retryAfterMs ?? 0);
     // An attempt that could only start when time is up is no attempt: the answer we have is worth more.
     if (clock.now() + delayMs >= context.deadlineAt) return undefined;
-    if (this.#hooks.mayGoOn?.() === false) return undefined;
-    if (this.#budget?.withdraw() === false) return undefined;
+    if (this.#hooks.mayGoOn?.(context) === false) return undefined;
+    if (this.#hooks.budgetFor(context)?.withdraw() === false) return undefined;
     this.#hooks.onRetry?.(attempt + 1, delayMs, retryAfterMs, context);
     return delayMs;
   }

@@ -4,12 +4,12 @@ import { Scope } from '../../src/abort.ts';
 import { type ClientOptions, resolveClient } from '../../src/client-options.ts';
 import type { Answer } from '../../src/http/answer.ts';
 import { BodyLeases } from '../../src/http/body.ts';
-import { type BodyReading, Call } from '../../src/http/call.ts';
-import { prepareRequest } from '../../src/http/request.ts';
+import type { BodyReading } from '../../src/http/call.ts';
 import { sender } from '../../src/http/send.ts';
 import type { FetchInit } from '../../src/index.ts';
 import { CallContext, promising } from '../../src/layer.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { callTo } from '../support/call.ts';
 
 const url = 'https://a.test/';
 
@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 function trip(given: ClientOptions['fetch'], init: FetchInit = {}, reads: BodyReading = 'none') {
-  const call = new Call(prepareRequest(url, init, false), resolveClient().limits, reads);
+  const call = callTo(url, init, reads);
   const scope = new Scope();
   const context = new CallContext(scope, { call });
   const settings = resolveClient({ clock: new FakeClock(), ...(given === undefined ? {} : { fetch: given }) });

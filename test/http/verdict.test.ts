@@ -3,19 +3,18 @@ import { expect, test } from 'vitest';
 import { Scope } from '../../src/abort.ts';
 import { type CallLimits, type HttpRetryLimits, resolveClient } from '../../src/client-options.ts';
 import { Answer } from '../../src/http/answer.ts';
-import { Call } from '../../src/http/call.ts';
-import { prepareRequest } from '../../src/http/request.ts';
 import { failureOf, httpResult, outcomeOf, retryAfterMsOf, shouldRetry } from '../../src/http/verdict.ts';
 import { AttemptTimeoutError, DeadlineExceededError, type HttpResult, type Outcome } from '../../src/index.ts';
 import { CallContext } from '../../src/layer.ts';
 import type { Settled } from '../../src/model/outcome.ts';
+import { callTo } from '../support/call.ts';
 
 const { limits } = resolveClient();
 const networkError = new TypeError('fetch failed');
 
 /** An attempt inside a deadline: `root` ends by the caller, `scope` by the deadline as well. */
 function attempt(changes: Partial<CallLimits> = {}, method = 'GET') {
-  const call = new Call(prepareRequest('https://a.test/', { method }, false), { ...limits, ...changes }, 'none');
+  const call = callTo('https://a.test/', { method }, 'none', changes);
   const root = new Scope();
   const scope = new Scope(root);
   return { call, root, scope, context: new CallContext(scope, { call }) };

@@ -1028,7 +1028,8 @@ function counting(counts: 'calls' | 'attempts', options: BreakerOptions = {}) {
   const bench = new Bench({ counts, ...options });
   const { breaker, clock } = bench;
   const limits = resolveRetry({ maxAttempts: 3, initialDelayMs: 0 });
-  const again = new Retry(limits, undefined, resolveTools({ clock }), {
+  const again = new Retry(limits, resolveTools({ clock }), {
+    budgetFor: () => undefined,
     shouldRetry: (result) => 'error' in result,
     mayGoOn: () => breaker.closed,
   });

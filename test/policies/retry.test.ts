@@ -43,7 +43,8 @@ const always = { random: () => 0, budget: false } as const;
 function hooked(clock: FakeClock, hooks: Partial<RetryHooks> = {}, options: BackoffOptions = {}, budget?: RetryBudget) {
   const discard = vi.fn<(value: unknown) => void>();
   const onRetry = vi.fn<(attempt: number, delayMs: number, retryAfterMs: number | undefined) => void>();
-  const policy = new Retry(resolveRetry(options), budget, resolveTools({ clock, random: () => 0 }), {
+  const policy = new Retry(resolveRetry(options), resolveTools({ clock, random: () => 0 }), {
+    budgetFor: () => budget,
     shouldRetry: () => true,
     discard,
     onRetry: (attempt, delayMs, retryAfterMs) => onRetry(attempt, delayMs, retryAfterMs),
@@ -614,7 +615,8 @@ test('Retry frees the value, when shouldRetry throws', async () => {
 
 test('Retry goes without the hooks that are not there', async () => {
   const clock = newClock();
-  const policy = new Retry(resolveRetry({ initialDelayMs: 0 }), undefined, resolveTools({ clock }), {
+  const policy = new Retry(resolveRetry({ initialDelayMs: 0 }), resolveTools({ clock }), {
+    budgetFor: () => undefined,
     shouldRetry: () => true,
   });
   const { operation, runs } = scripted(clock, 'poor');
