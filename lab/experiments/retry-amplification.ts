@@ -14,6 +14,8 @@ const DOWN_FROM = 10_000;
 const DOWN_UNTIL = 40_000;
 const UNTIL = 60_000;
 const ATTEMPTS = 3;
+// What a budget has saved up in good times is spent by then.
+const SAVINGS_MS = 5_000;
 
 const NAIVE = { maxAttempts: ATTEMPTS, initialDelayMs: 50, budget: false } as const;
 const POLICIES = {
@@ -61,7 +63,7 @@ async function outage(
     bottom.condition = 'up';
   });
   await clock.run(UNTIL, onProgress);
-  const [from, to] = [DOWN_FROM, DOWN_UNTIL];
+  const [from, to] = [DOWN_FROM + SAVINGS_MS, DOWN_UNTIL];
   return {
     amplification: bottom.arrived.between(from, to) / users.made.between(from, to),
     requests: bottom.arrived.perSecond(0, UNTIL),

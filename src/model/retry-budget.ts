@@ -1,4 +1,4 @@
-import { addCount, countOf, type SlicedCounts, slicedCounts } from './sliced-counts.ts';
+import { addCount, addToOldest, countIn, countOf, type SlicedCounts, slicedCounts } from './sliced-counts.ts';
 
 /** How much load retries may add. */
 export interface RetryBudgetLimits {
@@ -8,7 +8,7 @@ export interface RetryBudgetLimits {
   readonly minPerSecond: number;
 }
 
-/** Calls and retries of the last ten seconds, and the reserve of always allowed retries. Updated in place. */
+/** The calls of the last ten seconds, what of their earnings is spent, and the reserve of always allowed retries. Updated in place. */
 export interface RetryBudgetState {
   readonly counts: SlicedCounts;
   reserve: number;
@@ -20,7 +20,9 @@ const SPAN_MS = 10_000;
 
 // The kinds counted.
 const CALLS = 0;
-const RETRIES = 1;
+const SPENT = 1;
+// 5 × 0.2 may come out as 0.9999…: rounding must not take a retry that was earned.
+const ROUNDING = 1e-9;
 
 export function fullBudget(now: number, limits: RetryBudgetLimits): RetryBudgetState {
   return { counts: slicedCounts(SPAN_MS, 2, now), reserve: fullReserve(limits), reserveAt: now };
@@ -39,7 +41,16 @@ export function withdraw(state: RetryBudgetState, now: number, limits: RetryBudg
     return true;
   }
   if (unspent(state, now, limits) < 1) return false;
-  addCount(state.counts, RETRIES, now);
+  // What was earned first leaves first. Were they of the moment, all that was spent in one would come back at once ten seconds
+  // later: a dependency that is down would be hit by everybody's retries every ten seconds.
+  const { counts } = state;
+  addToOldest(
+    counts,
+    SPENT,
+    now,
+    1,
+    (slice) => countIn(counts, slice, CALLS) * limits.ratio - countIn(counts, slice, SPENT),
+  );
   return true;
 }
 
@@ -53,7 +64,7 @@ export function available(state: RetryBudgetState, now: number, limits: RetryBud
 export interface RetryBudgetSnapshot {
   /** Calls of the last ten seconds. */
   readonly calls: number;
-  /** Retries of the last ten seconds that were paid from the ratio. */
+  /** What of the retries that these calls have earned is spent: in parts, if others paid for the rest. */
   readonly retries: number;
   /** What is left of the always allowed retries. */
   readonly reserve: number;
@@ -63,7 +74,8 @@ export function budgetSnapshot(state: RetryBudgetState, now: number, limits: Ret
   refill(state, now, limits);
   return {
     calls: countOf(state.counts, CALLS, now),
-    retries: countOf(state.counts, RETRIES, now),
+    // Without the dust that sums of parts leave.
+    retries: Number(countOf(state.counts, SPENT, now).toFixed(6)),
     reserve: state.reserve,
   };
 }
@@ -77,15 +89,14 @@ export function restoredBudget(
 ): RetryBudgetState {
   const state = fullBudget(now - elapsedMs, limits);
   addCount(state.counts, CALLS, now - elapsedMs, snapshot.calls);
-  addCount(state.counts, RETRIES, now - elapsedMs, snapshot.retries);
+  addCount(state.counts, SPENT, now - elapsedMs, snapshot.retries);
   state.reserve = Math.min(fullReserve(limits), snapshot.reserve);
   return state;
 }
 
 function unspent(state: RetryBudgetState, now: number, limits: RetryBudgetLimits): number {
-  // 5 × 0.2 may come out as 0.9999…: rounding must not take a retry that was earned.
-  const earned = Math.floor(countOf(state.counts, CALLS, now) * limits.ratio + 1e-9);
-  return earned - countOf(state.counts, RETRIES, now);
+  const earned = countOf(state.counts, CALLS, now) * limits.ratio;
+  return Math.floor(earned - countOf(state.counts, SPENT, now) + ROUNDING);
 }
 
 function refill(state: RetryBudgetState, now: number, limits: RetryBudgetLimits): void {

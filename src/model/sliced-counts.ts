@@ -30,9 +30,31 @@ export function countOf(sliced: SlicedCounts, kind: number, now: number): number
   return countIn(sliced, TOTALS, kind);
 }
 
+/**
+ * Adds an amount in parts, to the oldest slices first, to each as much as there is room for.
+ * @param roomIn How much that is, in a slice: {@link countIn} tells what it holds.
+ */
+export function addToOldest(
+  sliced: SlicedCounts,
+  kind: number,
+  now: number,
+  amount: number,
+  roomIn: (slice: number) => number,
+): void {
+  dropOldSlices(sliced, now);
+  let left = amount;
+  for (let age = SLICES - 1; age >= 0 && left > 0; age -= 1) {
+    const slice = slot(sliced.current - age);
+    const part = Math.min(left, Math.max(0, roomIn(slice)));
+    add(sliced, slice, kind, part);
+    add(sliced, TOTALS, kind, part);
+    left -= part;
+  }
+}
+
 const TOTALS = SLICES;
 
-function countIn({ counts, kinds }: SlicedCounts, slice: number, kind: number): number {
+export function countIn({ counts, kinds }: SlicedCounts, slice: number, kind: number): number {
   return counts[slice * kinds + kind] ?? 0;
 }
 

@@ -128,7 +128,22 @@ test('withdraw() takes the reserve first, and then what the calls have earned', 
   ]);
 });
 
-test('withdraw() forgets calls and retries after ten seconds', () => {
+test('withdraw() grants a steady stream of failures a steady stream of retries, after what was saved up is spent', () => {
+  const state = fullBudget(0, byRatio);
+  const perSecond = Array.from({ length: 60 }, () => 0);
+  for (let call = 0; call < 6_000; call += 1) {
+    const now = call * 10;
+    deposit(state, now);
+    // Down from the twentieth second on.
+    if (call >= 2_000 && withdraw(state, now, byRatio))
+      perSecond[Math.floor(now / 1_000)] = (perSecond[Math.floor(now / 1_000)] ?? 0) + 1;
+  }
+  expect(perSecond.slice(20, 22).reduce((sum, retries) => sum + retries)).toBe(200);
+  // A fifth of 100 calls a second: ten seconds after the first ones they do not all come back at once.
+  expect(perSecond.slice(25)).toEqual(perSecond.slice(25).map(() => 20));
+});
+
+test('withdraw() forgets calls, and what of them is spent, after ten seconds', () => {
   const state = fullBudget(0, byRatio);
   depositMany(state, 50, 0);
   expect(withdraw(state, 0, byRatio)).toBe(true);
@@ -139,16 +154,26 @@ test('withdraw() forgets calls and retries after ten seconds', () => {
   expect(granted(state, 10_000, byRatio)).toBe(1);
 });
 
-test('available() is not below 0, when the calls that paid for the retries have left before them', () => {
+test('withdraw() takes from the calls that leave first, and from several where one has not enough', () => {
+  const state = fullBudget(0, byRatio);
+  for (const second of [0, 1, 2, 3]) depositMany(state, 3, second * 1_000);
+  expect(granted(state, 5_000, byRatio)).toBe(2);
+  expect(budgetSnapshot(state, 5_000, byRatio)).toEqual({ calls: 12, retries: 2, reserve: 0 });
+  // 0.6 of the first second's, 0.6, 0.6, and 0.2 of the last one's.
+  expect(budgetSnapshot(state, 10_000, byRatio)).toEqual({ calls: 9, retries: 1.4, reserve: 0 });
+  expect(budgetSnapshot(state, 12_000, byRatio)).toEqual({ calls: 3, retries: 0.2, reserve: 0 });
+  depositMany(state, 3, 12_000);
+  expect(granted(state, 12_000, byRatio)).toBe(1);
+});
+
+test('available() is not below 0, for a snapshot that has spent more than its calls have earned', () => {
   const limits = { ratio: 0.2, minPerSecond: 1 };
-  const state = fullBudget(0, limits);
-  depositMany(state, 10, 0);
-  expect(granted(state, 5_000, limits)).toBe(3);
-  expect(available(state, 10_500, limits)).toBe(1);
-  expect(granted(state, 10_500, limits)).toBe(1);
-  // The debt is worked off first: 15 calls earn 3, of which 2 were spent.
-  depositMany(state, 15, 10_500);
-  expect(granted(state, 10_500, limits)).toBe(1);
+  const state = restoredBudget({ calls: 10, retries: 4, reserve: 1 }, 0, 0, limits);
+  expect(available(state, 0, limits)).toBe(1);
+  expect(granted(state, 0, limits)).toBe(1);
+  // The debt is worked off first: 25 calls earn 5, of which 4 were spent.
+  depositMany(state, 15, 0);
+  expect(granted(state, 0, limits)).toBe(1);
 });
 
 test('available() says what withdraw() would grant, when the reserve has a fraction', () => {
@@ -167,7 +192,7 @@ test('budgetSnapshot() tells calls and retries of the last ten seconds and the r
   depositMany(state, 5, 5_000);
   expect(granted(state, 5_000, limits)).toBe(7);
   expect(budgetSnapshot(state, 5_500, limits)).toEqual({ calls: 15, retries: 3, reserve: 2 });
-  expect(budgetSnapshot(state, 10_000, limits)).toEqual({ calls: 5, retries: 3, reserve: 4 });
+  expect(budgetSnapshot(state, 10_000, limits)).toEqual({ calls: 5, retries: 1, reserve: 4 });
 });
 
 test('restoredBudget() goes on where the snapshot was taken, when no time has passed', () => {

@@ -6,13 +6,12 @@ export interface NaiveBudgetLimits {
   readonly minPerSecond: number;
 }
 
-/** A retry budget that remembers when each call and each retry was, and adds them up anew for each question. */
+/** A retry budget that remembers each call, and what of its earnings is spent: all in hundredths of a retry. */
 export class NaiveRetryBudget {
   readonly #limits: NaiveBudgetLimits;
   #now: number;
-  #calls: readonly number[] = [];
-  /** Retries paid from what calls have earned. */
-  #paid: readonly number[] = [];
+  /** Oldest first. */
+  #calls: readonly { readonly at: number; spent: number }[] = [];
   /** Retries taken from the reserve. */
   #free: readonly number[] = [];
   /** The reserve at the beginning. */
@@ -25,8 +24,8 @@ export class NaiveRetryBudget {
   }
 
   get available(): number {
-    const earned = Math.floor((this.#recent(this.#calls).length * this.#limits.percent) / 100);
-    return Math.floor(this.#reserve) + Math.max(0, earned - this.#recent(this.#paid).length);
+    const unspent = this.#recent.reduce((sum, { spent }) => sum + this.#limits.percent - spent, 0);
+    return Math.floor(this.#reserve) + Math.max(0, Math.floor(unspent / 100));
   }
 
   pass(ms: number): void {
@@ -34,20 +33,29 @@ export class NaiveRetryBudget {
   }
 
   deposit(): void {
-    this.#calls = [...this.#calls, this.#now];
+    this.#calls = [...this.#calls, { at: this.#now, spent: 0 }];
   }
 
   withdraw(): boolean {
     if (this.available < 1) return false;
     if (this.#reserve >= 1) this.#free = [...this.#free, this.#now];
-    else this.#paid = [...this.#paid, this.#now];
+    else this.#spend();
     return true;
+  }
+
+  #spend(): void {
+    let left = 100;
+    for (const call of this.#recent) {
+      const part = Math.min(left, this.#limits.percent - call.spent);
+      call.spent += part;
+      left -= part;
+    }
   }
 
   snapshot(): RetryBudgetSnapshot {
     return {
-      calls: this.#recent(this.#calls).length,
-      retries: this.#recent(this.#paid).length,
+      calls: this.#recent.length,
+      retries: this.#recent.reduce((sum, { spent }) => sum + spent, 0) / 100,
       reserve: this.#reserve,
     };
   }
@@ -55,8 +63,7 @@ export class NaiveRetryBudget {
   /** Forgets when things were, as a snapshot does: all of it is now. */
   blur(): void {
     this.#start = { at: this.#now, reserve: this.#reserve };
-    this.#calls = this.#recent(this.#calls).map(() => this.#now);
-    this.#paid = this.#recent(this.#paid).map(() => this.#now);
+    this.#calls = this.#recent.map(({ spent }) => ({ at: this.#now, spent }));
     this.#free = [];
   }
 
@@ -81,8 +88,8 @@ export class NaiveRetryBudget {
   }
 
   /** Seconds leave as a whole. */
-  #recent(times: readonly number[]): readonly number[] {
+  get #recent(): readonly { readonly at: number; spent: number }[] {
     const secondOf = (at: number): number => Math.floor(at / 1_000);
-    return times.filter((at) => secondOf(this.#now) - secondOf(at) < 10);
+    return this.#calls.filter(({ at }) => secondOf(this.#now) - secondOf(at) < 10);
   }
 }
