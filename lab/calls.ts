@@ -9,6 +9,11 @@ export class Calls {
   readonly failed = new Series(100);
   /** Of those that were answered, in ms. */
   readonly latenciesMs: number[] = [];
+  /** Until a caller had an answer or an error, in ms. */
+  readonly waitsMs: number[] = [];
+  /** Calls that have been made and have not ended, and the most there were. */
+  underWay = 0;
+  mostUnderWay = 0;
   readonly #clock: VirtualClock;
 
   constructor(clock: VirtualClock) {
@@ -19,11 +24,15 @@ export class Calls {
   async note(call: Promise<Response>): Promise<void> {
     const startedAt = this.#clock.now();
     this.made.add(startedAt);
+    this.underWay += 1;
+    this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay);
     const isAnswered = await call.then(
       ({ status }) => status < 400,
       () => false,
     );
     const now = this.#clock.now();
+    this.underWay -= 1;
+    this.waitsMs.push(now - startedAt);
     (isAnswered ? this.answered : this.failed).add(now);
     if (isAnswered) this.latenciesMs.push(now - startedAt);
   }
@@ -31,5 +40,10 @@ export class Calls {
   /** The latency, in ms, that such a share of the answers did not exceed. */
   latencyMs(share: number): number {
     return percentile(this.latenciesMs, share) ?? 0;
+  }
+
+  /** The time, in ms, after which such a share of the callers had an answer or an error. */
+  waitMs(share: number): number {
+    return percentile(this.waitsMs, share) ?? 0;
   }
 }

@@ -5,8 +5,11 @@ import type { Point } from './series.ts';
 
 const WIDTH = 900;
 const HEIGHT = 320;
-const HEAD = 56;
-const CHARACTER = 7.2;
+const MARGIN = 20;
+const HEAD = 48;
+const ROW = 20;
+// About what one takes, of 13 pixels.
+const CHARACTER = 6.6;
 
 // Apart for the colour-blind, too (Okabe, Ito, 2008), and readable on white and on black.
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#b8860b', '#56b4e9', '#7f7f7f'];
@@ -33,10 +36,22 @@ export interface LineChart {
   /** What a line should not pass. */
   readonly rule?: number;
   readonly most?: number;
+  /** Lines that others lie on: drawn wide, they show at both sides. */
+  readonly wide?: readonly string[];
 }
 
 /** Lines over time, or over whatever else a {@link Point} was measured at. */
-export function lineChart({ title, lines, y, x = 'seconds', bands = [], rule, most, ...scales }: LineChart): string {
+export function lineChart({
+  title,
+  lines,
+  y,
+  x = 'seconds',
+  bands = [],
+  wide = [],
+  rule,
+  most,
+  ...scales
+}: LineChart): string {
   const rows = Object.entries(lines).flatMap(([name, points]) => points.map((point) => ({ ...point, name })));
   // A logarithm has no nothing: what is less than one is drawn as that little.
   const shown = scales.logarithmic === true ? rows.map((row) => ({ ...row, value: Math.max(row.value, 0.5) })) : rows;
@@ -59,7 +74,14 @@ export function lineChart({ title, lines, y, x = 'seconds', bands = [], rule, mo
         dy: 4,
       }),
       ...(rule === undefined ? [] : [Plot.ruleY([rule], { strokeDasharray: '4 4', strokeOpacity: 0.6 })]),
-      Plot.lineY(shown, { x: 'second', y: 'value', stroke: 'name', strokeWidth: 2, clip: true }),
+      Plot.lineY(
+        shown.filter(({ name }) => wide.includes(name)),
+        { x: 'second', y: 'value', stroke: 'name', strokeWidth: 5, clip: true },
+      ),
+      Plot.lineY(
+        shown.filter(({ name }) => !wide.includes(name)),
+        { x: 'second', y: 'value', stroke: 'name', strokeWidth: 2, clip: true },
+      ),
     ],
   });
 }
@@ -107,15 +129,17 @@ function drawn(title: string, names: readonly string[], options: Plot.PlotOption
     color: { domain: [...names], range: COLOURS },
     ...options,
   });
-  plot.setAttribute('y', String(HEAD));
+  const legend = legendOf(names);
+  const top = HEAD - 12 + legend.rows * ROW;
+  plot.setAttribute('y', String(top));
   plot.setAttribute('font-size', '12');
   // Its own styles are for a page; this is a picture.
   plot.querySelector('style')?.remove();
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT + HEAD}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="currentColor">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT + top}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="currentColor">
 <title>${escaped(title)}</title>
 <style>${STYLE}</style>
-<text x="20" y="24" font-weight="600" font-size="15">${escaped(title)}</text>
-${legend(names)}
+<text x="${MARGIN}" y="24" font-weight="600" font-size="15">${escaped(title)}</text>
+${legend.svg}
 ${rounded(plot.outerHTML)}
 </svg>
 `;
@@ -126,15 +150,28 @@ function inFull(value: number): string {
   return value.toLocaleString('en', { maximumSignificantDigits: 3 });
 }
 
-function legend(names: readonly string[]): string {
-  let x = 20;
+interface Legend {
+  readonly svg: string;
+  readonly rows: number;
+}
+
+/** Names with their colours, in as many rows as they need. */
+function legendOf(names: readonly string[]): Legend {
+  let x = MARGIN;
+  let row = 0;
   const entries = names.map((name, index) => {
+    const width = name.length * CHARACTER + 40;
+    if (x > MARGIN && x + width > WIDTH) {
+      x = MARGIN;
+      row += 1;
+    }
     const at = x;
-    x += name.length * CHARACTER + 36;
+    x += width;
+    const y = HEAD + row * ROW;
     const colour = COLOURS[index % COLOURS.length];
-    return `<rect x="${at}" y="38" width="14" height="10" rx="2" fill="${colour}"/><text x="${at + 20}" y="48">${escaped(name)}</text>`;
+    return `<rect x="${at}" y="${y - 10}" width="14" height="10" rx="2" fill="${colour}"/><text x="${at + 20}" y="${y}">${escaped(name)}</text>`;
   });
-  return entries.join('\n');
+  return { svg: entries.join('\n'), rows: row + 1 };
 }
 
 /** A tenth of a pixel is exact enough, and a third of the file. */

@@ -15,6 +15,8 @@ export interface Experiment<R = unknown> {
 
 /** One number of a result, and between what it was expected. */
 export interface Finding {
+  /** Which of those that are compared it is about. */
+  readonly of?: string;
   readonly claim: string;
   readonly value: number;
   readonly atLeast?: number;

@@ -1,3 +1,5 @@
+import type { Deadline } from 'steadfetch';
+
 import type { VirtualClock } from './clock.ts';
 import { Series } from './series.ts';
 
@@ -20,6 +22,8 @@ export interface ServiceOptions {
   readonly status?: () => number;
   /** What it asks of others for a request, beside its own work: the status it answers with. Its worker waits for it. */
   readonly ask?: (request: ServiceRequest) => Promise<number>;
+  /** By when a request is to be answered, as it comes in. Without time left when a worker is free, it gets 504, and no work. */
+  readonly deadlineOf?: (request: ServiceRequest) => Deadline;
 }
 
 export interface ServiceRequest {
@@ -27,6 +31,10 @@ export interface ServiceRequest {
   readonly headers: Headers;
   /** Aborts when its caller has gone, if the service heeds that. */
   readonly signal: AbortSignal;
+  /** When a worker began with it. */
+  readonly startedAt: number;
+  /** What {@link ServiceOptions.deadlineOf} made of it. */
+  readonly deadline: Deadline | undefined;
 }
 
 /** How it is: well; refusing connections, as a process that is gone; not answering; answering with that status. */
@@ -40,6 +48,8 @@ class Job implements ServiceRequest {
   isGone = false;
   /** Whether a worker is at it. */
   isRunning = false;
+  startedAt = 0;
+  deadline: Deadline | undefined;
   readonly #init: RequestInit;
   #gone: AbortController | undefined;
 
@@ -141,6 +151,7 @@ export class Service {
   #arrive(job: Job): void {
     this.arrived.add(this.#clock.now());
     const { condition } = this;
+    job.deadline = this.#options.deadlineOf?.(job);
     if (condition === 'hangs' || (job.isGone && this.#options.heedsAbort === true)) return;
     if (condition === 'refuses') job.drop();
     else if (condition !== 'up') job.answer(condition);
@@ -150,7 +161,12 @@ export class Service {
   }
 
   #start(job: Job): void {
+    if (job.deadline !== undefined && job.deadline.remainingMs() <= 0) {
+      job.answer(504);
+      return;
+    }
     job.isRunning = true;
+    job.startedAt = this.#clock.now();
     this.#running.add(job);
     const { workMs, slowdown, ask } = this.#options;
     const takes = workMs() * (slowdown?.(this.#running.size + this.queued) ?? 1);
