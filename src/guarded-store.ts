@@ -2,11 +2,15 @@ import type { Clock } from './clock.ts';
 import type { StoreErrorEvent } from './events.ts';
 import { parseEntry } from './http/stored-response.ts';
 import type { Store, StoreEntry } from './stores/store.ts';
+import { type Limit, type Timeouts, timeoutsOf } from './timeouts.ts';
 
 // How many operations may be silent at once before no more are tried: each keeps what it was given.
 const MOST_SILENT = 16;
 // How long a store that fell silent is left alone before it is tried again.
 const REST_MS = 10_000;
+
+// What is too late is told to who listens, and to nobody else.
+const NO_REASON: Limit = { reason: () => undefined };
 
 /** Told of what a store could not do. */
 export type StoreErrorListener = (operation: StoreErrorEvent['operation'], reason: string) => void;
@@ -19,7 +23,7 @@ export class GuardedStore {
   readonly shared: boolean;
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #timeoutMs: number;
+  readonly #timeouts: Timeouts;
   #silent = 0;
   #restsUntil = -Infinity;
 
@@ -27,7 +31,7 @@ export class GuardedStore {
     this.shared = store.shared ?? true;
     this.#store = store;
     this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
+    this.#timeouts = timeoutsOf(timeoutMs, clock);
   }
 
   /** What is kept under `key`. What came out and is no entry of ours is deleted, not trusted. */
@@ -77,15 +81,16 @@ export class GuardedStore {
     if (this.#silent > 0 && (this.#clock.now() < this.#restsUntil || this.#silent >= MOST_SILENT)) return undefined;
     return new Promise((resolve) => {
       let timedOut = false;
-      const cancel = this.#clock.schedule(this.#timeoutMs, () => {
+      const abort = (): void => {
         timedOut = true;
         this.#silent += 1;
         this.#restsUntil = this.#clock.now() + REST_MS;
         onError(operation, 'timeout');
         resolve(undefined);
-      });
+      };
+      const timeout = this.#timeouts.start(this.#clock.now(), { abort }, NO_REASON);
       const settle = (): boolean => {
-        cancel();
+        timeout.stop();
         if (timedOut) this.#silent -= 1;
         return timedOut;
       };

@@ -3,7 +3,7 @@ import type { Answer } from './http/answer.ts';
 import { isWrite } from './http/cache-use.ts';
 import { callOf } from './http/call.ts';
 import { type FallbackHost, storeErrors } from './http-fallback.ts';
-import { AsyncLayer, type AsyncNext, type CallContext, untilAborted } from './layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext, type Done, type Next, untilAborted } from './layer.ts';
 import type { Coalesce } from './policies/coalesce.ts';
 import { isOfResource } from './shared-calls.ts';
 import { ownerOf, PUBLIC } from './stored-answers.ts';
@@ -22,10 +22,14 @@ export class Invalidation extends AsyncLayer {
     this.#coalesce = coalesce;
   }
 
+  override around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
+    const concerns = isWrite(callOf(context).request) && !context.scope.aborted;
+    return concerns ? super.around(next, context, done) : next(context, done);
+  }
+
   async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     const call = callOf(context);
     const { request, dependency, storage } = call;
-    if (!isWrite(request) || context.scope.aborted) return next(context);
     const { answers, settings } = this.#host;
     // Whoever writes: what is everybody's is outdated.
     const owner = ownerOf(request, storage.partition, settings.partition) ?? PUBLIC;

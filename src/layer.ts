@@ -170,7 +170,7 @@ export abstract class Layer implements Policy {
 export abstract class AsyncLayer extends Layer {
   abstract enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T>;
 
-  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): Promise<R> {
+  around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const asked: AsyncNext<T> = (inside) => promising(next)(inside.afresh());
     return whenSettled(this.enclose(asked, context), done);
   }
