@@ -22,7 +22,21 @@ export default defineConfig({
       thresholds: { statements: 95, branches: 95 },
     },
     projects: [
-      project('node', 'node', { setupFiles: './tools/strict-process.ts' }),
+      project('node', undefined, { setupFiles: './tools/strict-process.ts' }),
+      // What is Node's alone: servers, processes, the heap. Each file has a process of its own, one after the other: side by side
+      // they wait for each other longer than they have patience.
+      {
+        extends: true,
+        test: {
+          name: 'node-only',
+          include: ['test/**/*.node.test.ts'],
+          exclude: [...testsWithoutServer()],
+          setupFiles: './tools/strict-process.ts',
+          testTimeout: 30_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
       project('happy-dom', undefined, {
         environment: './tools/native-fetch-dom.ts',
         setupFiles: './tools/strict-process.ts',
@@ -52,7 +66,7 @@ export default defineConfig({
  */
 function project(
   name: string,
-  own: 'node' | 'workerd' | 'browser' | undefined,
+  own: 'workerd' | 'browser' | undefined,
   test: TestProjectInlineConfiguration['test'] = {},
 ): TestProjectInlineConfiguration {
   const others = ['node', 'workerd', 'browser'].filter((word) => word !== own);
@@ -61,8 +75,8 @@ function project(
     test: {
       name,
       include: ['test/**/*.test.ts'],
-      // One window, isolate or page for all files: a new one for each takes longer than their tests. Those of Node weigh the heap.
-      isolate: own === 'node',
+      // One process, window, isolate or page for all files: a new one for each takes longer than their tests.
+      isolate: false,
       // A slow machine is slow, and not wrong.
       testTimeout: 30_000,
       exclude: [...others.map((word) => `test/**/*.${word}.test.ts`), ...testsWithoutServer()],

@@ -1,4 +1,5 @@
 import type { ClientSettings } from './client-options.ts';
+import { dependencyOf } from './dependency.ts';
 import type { FailureKind, SteadEvent } from './events.ts';
 import { type Call, callOf } from './http/call.ts';
 import { failureOf, outcomeOf, statusOf } from './http/verdict.ts';
@@ -28,7 +29,7 @@ export class AttemptLog extends Layer {
     // Given up between the slot, or the backoff, and the network: no attempt was made.
     if (context.scope.aborted) return done({ error: context.scope.reason });
     const call = callOf(context);
-    const { counters } = call.dependency;
+    const { counters } = dependencyOf(call);
     counters.attempts += 1;
     if (context.attempt > 1) counters.retries += 1;
     call.attempts += 1;
@@ -73,7 +74,7 @@ export class AttemptLog extends Layer {
     call.status = status;
     if (outcome === 'failure' && failure !== undefined) {
       const at = this.#settings.tools.clock.epochNow();
-      call.dependency.lastFailure = { at, failure, status: status ?? null };
+      dependencyOf(call).lastFailure = { at, failure, status: status ?? null };
     }
   }
 

@@ -1,4 +1,5 @@
 import type { ClientSettings } from './client-options.ts';
+import { dependencyOf } from './dependency.ts';
 import { SteadfetchError } from './errors.ts';
 import type { FailureKind, RejectedEvent } from './events.ts';
 import { callOf } from './http/call.ts';
@@ -19,7 +20,7 @@ export class CallLog extends Layer {
 
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const startedAt = context.enteredAt(this.#settings.tools.clock);
-    callOf(context).dependency.counters.calls += 1;
+    dependencyOf(callOf(context)).counters.calls += 1;
     const ended: Done<T, R> = (result) => {
       this.#note(result, context, startedAt);
       return done(result);
@@ -30,7 +31,7 @@ export class CallLog extends Layer {
 
   #note(result: Settled<unknown>, context: CallContext, startedAt: number): void {
     const call = callOf(context);
-    const { counters, key: dependency } = call.dependency;
+    const { counters, key: dependency } = dependencyOf(call);
     const refusal = refusalIn(result, call.attempts);
     const silent = call.attempts === 0 || ('error' in result && context.scope.aborted);
     const outcome = silent ? 'ignored' : call.outcome;

@@ -14,7 +14,7 @@ import {
 } from './client-options.ts';
 import type { Clock } from './clock.ts';
 import { composeLayers } from './compose.ts';
-import type { Dependency } from './dependency.ts';
+import { type Dependency, dependencyOf } from './dependency.ts';
 import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
 import type { Listener, SteadEvent } from './events.ts';
 import { NO_FALLBACK } from './fallback-options.ts';
@@ -128,10 +128,10 @@ export function createClient(options?: ClientOptions): Client {
       settings.breaker !== false && new OfDependency(({ breaker }) => breaker),
       retry !== false &&
         new Retry(retry, tools, {
-          budgetFor: (context) => callOf(context).dependency.budget,
+          budgetFor: (context) => dependencyOf(callOf(context)).budget,
           shouldRetry: (result, attempt, context) => shouldRetry(result, attempt, context, retry),
           retryAfterMsOf: (result) => retryAfterMsOf(result, clock.epochNow()),
-          mayGoOn: (context) => callOf(context).dependency.breaker?.closed !== false,
+          mayGoOn: (context) => dependencyOf(callOf(context)).breaker?.closed !== false,
           onRetry(attempt, delayMs, retryAfterMs, context) {
             const call = callOf(context);
             if (!telemetry.hears(call)) return;
@@ -159,7 +159,9 @@ export function createClient(options?: ClientOptions): Client {
       refreshes: new Refreshes(),
       telemetry,
       discard: (answer) => leases.discard(answer),
-      behind: async ({ request, dependency, limits, owner, era }, work) => {
+      behind: async (first, work) => {
+        const { request, limits, owner, era } = first;
+        const dependency = dependencyOf(first);
         const call = new Call(request.withoutSignal, dependency, limits, ofFallback.maxBodyBytes);
         Object.assign(call, { owner, era });
         telemetry.start(call, true);
@@ -188,7 +190,7 @@ export function createClient(options?: ClientOptions): Client {
       settings.isolateBy === undefined && typeof input === 'string' ? dependencies.findFor(input) : undefined;
     const request = prepareRequest(input, init, settings.fetch !== undefined, known !== undefined);
     const limits = init === undefined ? settings.limits : resolveCall(settings, init);
-    const dependency = known ?? dependencies.get(dependencyOf(request, settings.isolateBy));
+    const dependency = known ?? dependencies.get(nameFor(request, settings.isolateBy));
     const { signal } = request;
     signal?.throwIfAborted();
 
@@ -278,7 +280,7 @@ class OfDependency extends Layer {
   }
 
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
-    const layer = this.#layerOf(callOf(context).dependency);
+    const layer = this.#layerOf(dependencyOf(callOf(context)));
     return layer === undefined ? next(context, done) : layer.around(next, context, done);
   }
 }
@@ -293,7 +295,7 @@ function orHttpError(result: Settled<Answer>, { key: dependency }: Dependency): 
 }
 
 /** Where a request's state is kept. */
-function dependencyOf(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {
+function nameFor(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {
   const { url } = request;
   if (isolateBy === undefined) {
     if (url === undefined) return RELATIVE;

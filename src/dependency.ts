@@ -2,7 +2,7 @@ import type { ClientSettings } from './client-options.ts';
 import type { FleetStatus } from './fleet/fleet.ts';
 import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
-import { callOf } from './http/call.ts';
+import { type Call, callOf } from './http/call.ts';
 import { isOrigin } from './http/request.ts';
 import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
 import type { CallContext, Layer } from './layer.ts';
@@ -138,6 +138,11 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
     this.lastTransition = saved.lastTransition ?? this.lastTransition;
     this.outageSince = saved.outageSince ?? this.outageSince;
   }
+}
+
+/** Whom a call goes to. */
+export function dependencyOf({ dependency }: Call): Dependency {
+  return dependency as Dependency;
 }
 
 /** JSON has no Infinity. */

@@ -1,5 +1,5 @@
 import { show } from './checks.ts';
-import type { Dependency } from './dependency.ts';
+import { type Dependency, dependencyOf } from './dependency.ts';
 import { ClosedError, HttpError } from './errors.ts';
 import { type FallbackEvent, type RevalidatedEvent, reportThrown } from './events.ts';
 import { Exchange, keepAlive } from './exchange.ts';
@@ -85,7 +85,7 @@ export class HttpFallback extends AsyncLayer {
     const concerns = answers !== undefined && use !== undefined;
     const place = concerns ? await untilAborted(context.scope, answers.placeOf(request, call.owner)) : undefined;
     if (!concerns || place === undefined) return this.#orDefault(next, context);
-    const onStoreError = storeErrors(call.dependency, this.#host);
+    const onStoreError = storeErrors(dependencyOf(call), this.#host);
     const question: Question = { call, follows: use.follows, place, answers, onStoreError, next };
     const kept = await untilAborted(context.scope, this.#find(question, BEING_STORED_MS, 'serving'));
     const stored = kept !== undefined && kept.ageMs <= use.maxAgeMs ? this.#withoutWaiting(kept, question) : undefined;
@@ -234,7 +234,7 @@ export class HttpFallback extends AsyncLayer {
 
   #tellAnswered(call: Call, source: FallbackEvent['source'], ageMs: number, reason: string | undefined): void {
     const { telemetry, tools } = this.#host;
-    const { counters, key: dependency } = call.dependency;
+    const { counters, key: dependency } = dependencyOf(call);
     const degraded = reason !== undefined;
     counters[source === 'cache' ? 'stored' : 'defaults'] += 1;
     if (degraded) counters.degraded += 1;

@@ -1,3 +1,4 @@
+import { dependencyOf } from './dependency.ts';
 import { keepAlive } from './exchange.ts';
 import type { Answer } from './http/answer.ts';
 import { isWrite } from './http/cache-use.ts';
@@ -29,7 +30,7 @@ export class Invalidation extends AsyncLayer {
 
   async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     const call = callOf(context);
-    const { request, dependency, storage } = call;
+    const { request, storage } = call;
     const { answers, settings } = this.#host;
     // Whoever writes: what is everybody's is outdated.
     const owner = ownerOf(request, storage.partition, settings.partition) ?? PUBLIC;
@@ -38,7 +39,7 @@ export class Invalidation extends AsyncLayer {
       const answer = await next(context);
       // One whose answer is hidden may have succeeded.
       if (place !== undefined && (answer as Answer).response.status < 400) {
-        const forgotten = answers?.forget(place, storeErrors(dependency, this.#host));
+        const forgotten = answers?.forget(place, storeErrors(dependencyOf(call), this.#host));
         keepAlive(call, Promise.resolve(forgotten));
       }
       return answer;

@@ -1,6 +1,7 @@
 import type { Scope } from './abort.ts';
 import { show } from './checks.ts';
 import type { Clock } from './clock.ts';
+import { dependencyOf } from './dependency.ts';
 import { about, Emitter, reportThrown, type SteadEvent } from './events.ts';
 import type { Answer } from './http/answer.ts';
 import type { Call } from './http/call.ts';
@@ -120,7 +121,7 @@ export class Telemetry {
     this.#calls += 1;
     call.id = this.#calls;
     if (this.#observers.length === 0) return;
-    const { dependency } = call;
+    const dependency = dependencyOf(call);
     const { input, init, url } = call.request;
     const started: StartedCall = {
       call: call.id,

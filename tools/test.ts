@@ -18,7 +18,7 @@ const browsers = browserNames.filter(findBrowser);
 const missingBrowsers = browserNames.filter((name) => !browsers.includes(name));
 
 // Coverage is V8's: the engines that are not V8 run by themselves.
-const v8 = ['node', 'happy-dom', 'workerd', ...browsers.filter((name) => name === 'chromium')];
+const v8 = ['node', 'node-only', 'happy-dom', 'workerd', ...browsers.filter((name) => name === 'chromium')];
 const otherEngines = browsers.filter((name) => name !== 'chromium');
 
 let counts = await vitest(v8, '--coverage');
@@ -27,7 +27,8 @@ for (const engine of otherEngines) counts = add(counts, await vitest([engine]));
 const runtimes = await testRuntimes();
 counts = add(counts, runtimes.counts);
 
-console.log(`\nEnvironments: ${[...v8, ...otherEngines].join(', ')}\nRuntimes: ${runtimes.tested.join(', ')}`);
+const environments = [...v8, ...otherEngines].filter((name) => name !== 'node-only');
+console.log(`\nEnvironments: ${environments.join(', ')}\nRuntimes: ${runtimes.tested.join(', ')}`);
 for (const name of missingBrowsers) notTested(name, installCommand(name).join(' '));
 for (const name of serverNames) if (findServer(name) === undefined) notTested(name, `apt-get install ${name}`);
 for (const name of runtimes.missing) notTested(name, 'npm ci');

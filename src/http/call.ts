@@ -1,6 +1,5 @@
 import { kept } from '../abort.ts';
 import type { CallLimits, CallOptions } from '../client-options.ts';
-import type { Dependency } from '../dependency.ts';
 import type { FailureKind } from '../events.ts';
 import type { CallContext } from '../layer.ts';
 import type { Outcome } from '../model/outcome.ts';
@@ -26,7 +25,8 @@ export class Call {
   );
 
   readonly request: PreparedRequest;
-  readonly dependency: Dependency;
+  /** Whom it goes to: what else there is of it, the client knows. */
+  readonly dependency: { readonly key: string };
   readonly limits: CallLimits;
   readonly reads: BodyReading;
   readonly storage: CallStorage;
@@ -68,7 +68,7 @@ export class Call {
 
   constructor(
     request: PreparedRequest,
-    dependency: Dependency,
+    dependency: Call['dependency'],
     limits: CallLimits,
     reads: BodyReading,
     storage: CallStorage = NO_STORAGE,
