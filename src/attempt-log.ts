@@ -72,7 +72,9 @@ export class AttemptLog extends Layer {
     call.outcome = outcome;
     call.failure = failure;
     call.status = status;
-    if (outcome === 'failure' && failure !== undefined) {
+    if (outcome !== 'failure') return;
+    call.hasFailed = true;
+    if (failure !== undefined) {
       const at = this.#settings.tools.clock.epochNow();
       dependencyOf(call).lastFailure = { at, failure, status: status ?? null };
     }

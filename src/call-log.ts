@@ -2,9 +2,9 @@ import type { ClientSettings } from './client-options.ts';
 import { dependencyOf } from './dependency.ts';
 import { SteadfetchError } from './errors.ts';
 import type { FailureKind, RejectedEvent } from './events.ts';
-import { callOf } from './http/call.ts';
+import { type Call, callOf } from './http/call.ts';
 import { type CallContext, type Done, Layer, type Next } from './layer.ts';
-import type { Settled } from './model/outcome.ts';
+import type { Outcome, Settled } from './model/outcome.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Notes each call: for the counters, the snapshot and who listens. It decides nothing. */
@@ -34,7 +34,7 @@ export class CallLog extends Layer {
     const { counters, key: dependency } = dependencyOf(call);
     const refusal = refusalIn(result, call.attempts);
     const silent = call.attempts === 0 || ('error' in result && context.scope.aborted);
-    const outcome = silent ? 'ignored' : call.outcome;
+    const outcome = silent ? 'ignored' : outcomeOf(call, this.#settings);
     counters[outcome] += 1;
     if (refusal !== undefined) counters.rejected += 1;
     const telemetry = this.#telemetry;
@@ -57,6 +57,12 @@ export class CallLog extends Layer {
       ...(failure === undefined ? {} : { failure }),
     });
   }
+}
+
+/** As for its circuit: see callOutcomeOf(). */
+function outcomeOf({ outcome, failure, hasFailed, pastDue }: Call, { classify }: ClientSettings): Outcome {
+  const isOverdue = outcome === 'ignored' && failure === 'deadline' && !pastDue && classify === undefined;
+  return isOverdue && hasFailed ? 'failure' : outcome;
 }
 
 /** The code of a refusal of ours; an error of the same class that came from behind the network is none. */

@@ -4,7 +4,7 @@ import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
 import { type Call, callOf } from './http/call.ts';
 import { isOrigin } from './http/request.ts';
-import { outcomeOf, retryAfterMsOf } from './http/verdict.ts';
+import { callOutcomeOf, outcomeOf, retryAfterMsOf } from './http/verdict.ts';
 import type { CallContext, Layer } from './layer.ts';
 import type { CircuitState } from './model/circuit.ts';
 import type { Outcome, Settled } from './model/outcome.ts';
@@ -79,7 +79,9 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
   }
 
   outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {
-    return outcomeOf(result, context, this.#settings.classify);
+    const { breaker, classify } = this.#settings;
+    const judge = breaker !== false && breaker.counts === 'attempts' ? outcomeOf : callOutcomeOf;
+    return judge(result, context, classify);
   }
 
   retryAfterMsOf(result: Settled<unknown>): number | undefined {

@@ -51,6 +51,8 @@ export class Call {
   outcome: Outcome = 'ignored';
   status: number | undefined;
   failure: FailureKind | undefined;
+  /** Whether one of its attempts was a failure. */
+  hasFailed = false;
   /** Whether the deadline that it inherited is over. */
   pastDue = false;
   /** How many wait for its answer. */

@@ -28,6 +28,22 @@ export function outcomeOf(
   return isOurOwn(result.error) ? 'ignored' : 'failure';
 }
 
+/**
+ * The same of a whole call, retries and all. One that our deadline has ended after attempts that failed is no better for it:
+ * else the circuit of who hangs would stay closed wherever three attempt timeouts are more than the deadline.
+ */
+export function callOutcomeOf(
+  result: Settled<unknown>,
+  context: CallContext,
+  classify?: (result: HttpResult) => Outcome,
+): Outcome {
+  const { scope } = context;
+  const isOverdue = 'error' in result && scope.aborted && !scope.root.aborted;
+  return isOverdue && classify === undefined && callOf(context).hasFailed
+    ? 'failure'
+    : outcomeOf(result, context, classify);
+}
+
 /** A timer that is later than this was held up with everything else here: a frozen tab, a stopped process. */
 const LATE_MS = 1_000;
 

@@ -4,7 +4,7 @@ import { bytesOf, type Store, type StoreEntry } from './store.ts';
 
 /** The options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
-  /** Entries kept; those unused the longest make room. Default 1,000. */
+  /** Entries kept; those unused the longest make room. Default 10,000. */
   readonly maxEntries?: number;
   /** Bytes kept, bodies and all the rest. Default 33,554,432 (32 MiB). */
   readonly maxBytes?: number;
@@ -25,7 +25,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const { shared = true } = options;
   if (typeof shared !== 'boolean') throw new TypeError(`memoryStore.shared must be true or false, got ${show(shared)}`);
   const kept = new Lru<StoreEntry>({
-    maxEntries: checkNumber('memoryStore.maxEntries', options.maxEntries, 1_000, BOUND),
+    maxEntries: checkNumber('memoryStore.maxEntries', options.maxEntries, 10_000, BOUND),
     maxSize: checkNumber('memoryStore.maxBytes', options.maxBytes, 33_554_432, BOUND),
   });
   return {

@@ -138,6 +138,45 @@ test('client.fetch ends the third of its attempts with the deadline', async () =
   expect(clock.pending).toBe(0);
 });
 
+test('a dependency that hangs opens the circuit of a quiet client with the defaults: three attempt timeouts pass the deadline', async () => {
+  const { client, clock, events } = clientBench(['hang'], { random: () => 0.5 });
+  for (let call = 1; call <= 5; call += 1) {
+    const error = errorOf(client.fetch(url));
+    await clock.advance(30_000);
+    expect(await error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  }
+  expect(facts(events, 'completed')).toEqual(
+    Array.from({ length: 5 }, () => expect.objectContaining({ outcome: 'failure', attempts: 3, failure: 'deadline' })),
+  );
+  // What the deadline cut says nothing; what came before it does.
+  const attempts = facts(events, 'attempt').slice(0, 3);
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(['failure', 'failure', 'ignored']);
+  expect(await errorOf(client.fetch(url))).toMatchObject({ code: 'CIRCUIT_OPEN' });
+  expect(client.snapshot().dependencies[origin]?.counters).toMatchObject({ failure: 5, rejected: 1 });
+});
+
+test.for([
+  { ends: 'our deadline', deadlineMs: 500, state: 'open' },
+  { ends: 'the caller', signalAfterMs: 500, state: 'closed' },
+  { ends: 'an inherited deadline', inheritedMs: 500, state: 'closed' },
+] as const)('a call that $ends ends, after attempts that timed out, leaves the circuit $state', async (row) => {
+  const { client, clock, events } = clientBench(['hang'], {
+    breaker: { failureThreshold: 1 },
+    deadlineMs: 'deadlineMs' in row ? row.deadlineMs : 5_000,
+    attemptTimeoutMs: 200,
+    retry: { initialDelayMs: 0 },
+  });
+  const caller = new AbortController();
+  if ('signalAfterMs' in row) clock.schedule(row.signalAfterMs, () => caller.abort('enough'));
+  const deadline = 'inheritedMs' in row && { signal: new AbortController().signal, remainingMs: () => row.inheritedMs };
+  const error = errorOf(client.fetch(url, { signal: caller.signal, ...(deadline === false ? {} : { deadline }) }));
+  await clock.advance(500);
+  await error;
+  expect(client.snapshot().dependencies[origin]?.breaker?.state).toBe(row.state);
+  const outcome = row.state === 'open' ? 'failure' : 'ignored';
+  expect(facts(events, 'completed')).toMatchObject([{ outcome, attempts: 3 }]);
+});
+
 // The deadline covers all of it.
 
 test('client.fetch is under one deadline, from the queue over the backoff to the body', async () => {

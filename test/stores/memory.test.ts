@@ -134,10 +134,10 @@ test('memoryStore() does not go on giving the predecessor of what was too large 
   expect(await store.get('a')).toBeUndefined();
 });
 
-test('memoryStore() keeps 1,000 entries by default, and of 1 MiB each as many as 32 MiB hold', async () => {
+test('memoryStore() keeps 10,000 entries by default, and of 1 MiB each as many as 32 MiB hold', async () => {
   const many = memoryStore();
-  for (let index = 0; index <= 1_000; index += 1) await many.set(`k${index}`, entryOf(`k${index}`));
-  expect(await keptOf(many, ['k0', 'k1', 'k1000'])).toEqual(['k1', 'k1000']);
+  for (let index = 0; index <= 10_000; index += 1) await many.set(`k${index}`, entryOf(`k${index}`));
+  expect(await keptOf(many, ['k0', 'k1', 'k10000'])).toEqual(['k1', 'k10000']);
   const large = memoryStore();
   for (let index = 0; index <= 31; index += 1) await large.set(`k${index}`, entryOf(`k${index}`, 2 ** 20));
   // 32 bodies fill it, so that one has to go for what there is beside the bodies.
