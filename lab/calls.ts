@@ -7,6 +7,8 @@ export class Calls {
   readonly made = new Series(100);
   readonly answered = new Series(100);
   readonly failed = new Series(100);
+  /** Those that were answered in the end, at the time they were made. */
+  readonly madeWell = new Series(100);
   /** Of those that were answered, in ms. */
   readonly latenciesMs: number[] = [];
   /** Until a caller had an answer or an error, in ms. */
@@ -34,7 +36,14 @@ export class Calls {
     this.underWay -= 1;
     this.waitsMs.push(now - startedAt);
     (isAnswered ? this.answered : this.failed).add(now);
-    if (isAnswered) this.latenciesMs.push(now - startedAt);
+    if (!isAnswered) return;
+    this.madeWell.add(startedAt);
+    this.latenciesMs.push(now - startedAt);
+  }
+
+  /** Which share of the calls that were made between these times was answered in the end. */
+  answeredShare(fromMs: number, toMs: number): number {
+    return this.madeWell.between(fromMs, toMs) / this.made.between(fromMs, toMs);
   }
 
   /** The latency, in ms, that such a share of the answers did not exceed. */

@@ -92,17 +92,19 @@ export interface BarChart {
   readonly bars: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly y: string;
   readonly logarithmic?: boolean;
+  /** Where a logarithmic scale begins. Default: at one, or below the least bar. */
+  readonly least?: number;
   readonly rule?: number;
   readonly format?: (value: number) => string;
 }
 
 /** Bars, side by side in groups. */
-export function barChart({ title, bars, y, logarithmic = false, rule, format = String }: BarChart): string {
+export function barChart({ title, bars, y, logarithmic = false, rule, format = String, ...scale }: BarChart): string {
   const rows = Object.entries(bars).flatMap(([group, values]) =>
     Object.entries(values).map(([name, value]) => ({ group, name, value, text: format(value) })),
   );
   const names = [...new Set(rows.map(({ name }) => name))];
-  const least = logarithmic ? Math.min(...rows.map(({ value }) => value), 1) / 2 : 0;
+  const { least = logarithmic ? Math.min(...rows.map(({ value }) => value), 1) / 2 : 0 } = scale;
   return drawn(title, names, {
     fx: { label: null, domain: Object.keys(bars), padding: 0.15 },
     x: { axis: null, domain: names },

@@ -1,8 +1,17 @@
 import type { Experiment } from './experiment.ts';
+import { breakerStrategies } from './experiments/breaker-strategies.ts';
+import { bulkheadSizing } from './experiments/bulkhead-sizing.ts';
+import { cascadingFailure } from './experiments/cascading-failure.ts';
 import { metastableFailure } from './experiments/metastable-failure.ts';
 import { retryAmplification } from './experiments/retry-amplification.ts';
+import { staleIfError } from './experiments/stale-if-error.ts';
 
 /** All of them, in the order of docs/why.md. */
-export const EXPERIMENTS: readonly Experiment[] = [retryAmplification, metastableFailure].map(
-  (each) => each as Experiment,
-);
+export const EXPERIMENTS: readonly Experiment[] = [
+  retryAmplification,
+  metastableFailure,
+  cascadingFailure,
+  bulkheadSizing,
+  staleIfError,
+  breakerStrategies,
+].map((each) => each as Experiment);
