@@ -31,7 +31,7 @@ export class AttemptLog extends Layer {
     const call = callOf(context);
     const { counters } = dependencyOf(call);
     counters.attempts += 1;
-    if (context.attempt > 1) counters.retries += 1;
+    if (context.attempt > 1 && call.race?.isHedge !== true) counters.retries += 1;
     call.attempts += 1;
     // Who sees it begin sees it end: a call that is shared may have passed to another caller by then.
     const { id, followers } = call;
@@ -73,7 +73,7 @@ export class AttemptLog extends Layer {
     call.failure = failure;
     call.status = status;
     if (outcome !== 'failure') return;
-    call.hasFailed = true;
+    (call.race?.call ?? call).hasFailed = true;
     if (failure !== undefined) {
       const at = this.#settings.tools.clock.epochNow();
       dependencyOf(call).lastFailure = { at, failure, status: status ?? null };
@@ -81,7 +81,7 @@ export class AttemptLog extends Layer {
   }
 
   #event(
-    { dependency, outcome, failure, status }: Call,
+    { dependency, outcome, failure, status, race }: Call,
     call: number,
     attempt: number,
     durationMs: number,
@@ -92,6 +92,7 @@ export class AttemptLog extends Layer {
       dependency: dependency.key,
       at: this.#settings.tools.clock.epochNow(),
       attempt,
+      ...(race?.isHedge === true ? { hedged: true } : {}),
       outcome,
       durationMs,
       ...(status === undefined ? {} : { status }),

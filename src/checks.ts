@@ -77,6 +77,17 @@ export function checkYesNo(path: string, answer: unknown): boolean {
 }
 
 /**
+ * Refuses both of two options, and neither.
+ * @throws TypeError naming them.
+ */
+export function checkEither(path: string, options: object): void {
+  const entries = Object.entries(options);
+  if (entries.filter(([, value]) => value !== undefined).length === 1) return;
+  const got = entries.map(([name, value]) => `${name} ${show(value)}`);
+  throw new TypeError(`${path} must have either ${Object.keys(options).join(' or ')}, got ${got.join(' and ')}`);
+}
+
+/**
  * Refuses what is not an object, and options that do not exist: a misspelt name would silently mean the default.
  * @throws TypeError naming the option.
  */

@@ -19,10 +19,13 @@ import {
   type BreakerOptions,
   type BulkheadLimits,
   type BulkheadOptions,
+  type HedgeLimits,
+  type HedgeOptions,
   type RetryBudgetOptions,
   type RetryLimits,
   resolveBreaker,
   resolveBulkhead,
+  resolveHedge,
   resolveRetry,
   resolveRetryBudget,
   resolveTools,
@@ -70,6 +73,8 @@ export interface CallOptions {
   readonly attemptTimeoutMs?: number | false;
   /** Changes the client's retry options for this call; `false`: one attempt. */
   readonly retry?: CallRetryOptions | false;
+  /** Changes the client's hedge options for this call; `false`: none. */
+  readonly hedge?: HedgeOptions | false;
   /** `true`: this request may be sent twice whatever its method; `false`: it may not. */
   readonly idempotent?: boolean;
   /** Changes the client's fallback options for this call; `false`: nothing stored answers it, and nothing is stored. */
@@ -95,6 +100,11 @@ export interface ClientOptions {
   readonly breaker?: BreakerOptions<HttpResult> | false;
   /** Tries again. */
   readonly retry?: HttpRetryOptions | false;
+  /**
+   * Sends a GET or HEAD once more when it has had no answer for a while, and takes the answer that comes first: for reads
+   * whose slowest answers are much slower than the others. The budget of `retry` pays for it. Off by default.
+   */
+  readonly hedge?: HedgeOptions | false;
   /** Longest an attempt may take until its headers arrive (in `json`, until its body is read), in ms. Default 10,000. */
   readonly attemptTimeoutMs?: number | false;
   /** Answers when the network can't, or need not: from a store, or with a default. Off by default. */
@@ -139,6 +149,7 @@ export interface CallLimits {
   readonly deadlineMs: number;
   readonly attemptTimeoutMs: number;
   readonly retry: HttpRetryLimits | false;
+  readonly hedge: HedgeLimits | false;
   readonly fallback: FallbackRules | false;
 }
 
@@ -174,6 +185,7 @@ const CLIENT_KEYS = [
   'bulkhead',
   'breaker',
   'retry',
+  'hedge',
   'attemptTimeoutMs',
   'fallback',
   'isolateBy',
@@ -191,7 +203,7 @@ const CLIENT_KEYS = [
  */
 export function resolveClient(options: ClientOptions = {}): ClientSettings {
   checkKeys('options', options, CLIENT_KEYS);
-  const { name, clock, random, bulkhead = {}, breaker = {}, retry = {}, restore } = options;
+  const { name, clock, random, bulkhead = {}, breaker = {}, retry = {}, hedge = false, restore } = options;
   const circuit = breaker !== false && resolveBreaker(breaker);
   const resends = retry !== false && resolveHttpRetry(retry);
   const { budget = {} } = retry === false ? {} : retry;
@@ -207,6 +219,7 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
       deadlineMs: checkLimit('deadlineMs', options.deadlineMs, 30_000),
       attemptTimeoutMs: checkLimit('attemptTimeoutMs', options.attemptTimeoutMs, 10_000),
       retry: resends,
+      hedge: hedge !== false && resolveHedge(hedge),
       fallback: fallback === false ? false : fallback.rules,
     },
     bulkhead: bulkhead !== false && resolveBulkhead(bulkhead),
@@ -237,12 +250,15 @@ export function resolveCall({ limits }: ClientSettings, init: CallOptions): Call
   checkDeadline(init.deadline);
   const { deadlineMs, attemptTimeoutMs } = init;
   const fallback = resolveCallFallback(init.fallback, limits.fallback);
-  const asksForMore = deadlineMs !== undefined || attemptTimeoutMs !== undefined || init.retry !== undefined;
+  const { retry, hedge } = init;
+  const hasLimits = deadlineMs !== undefined || attemptTimeoutMs !== undefined;
+  const asksForMore = hasLimits || retry !== undefined || hedge !== undefined;
   if (!asksForMore && fallback === limits.fallback) return limits;
   return {
     deadlineMs: checkLimit('init.deadlineMs', deadlineMs, limits.deadlineMs),
     attemptTimeoutMs: checkLimit('init.attemptTimeoutMs', attemptTimeoutMs, limits.attemptTimeoutMs),
-    retry: resolveCallRetry(init.retry, limits.retry),
+    retry: resolveCallRetry(retry, limits.retry),
+    hedge: resolveCallHedge(hedge, limits.hedge),
     fallback,
   };
 }
@@ -262,6 +278,19 @@ function resolveCallRetry(
   const lists = { methods: [...methods], statusCodes: [...statusCodes] };
   const decided = shouldRetry === undefined ? {} : { shouldRetry };
   return resolveHttpRetry({ ...rest, ...lists, ...decided, ...given }, 'init.retry');
+}
+
+function resolveCallHedge(
+  wanted: HedgeOptions | false | undefined,
+  ofClient: HedgeLimits | false,
+): HedgeLimits | false {
+  if (wanted === undefined) return ofClient;
+  if (wanted === false) return false;
+  if (ofClient === false || Object(wanted) !== wanted) return resolveHedge(wanted, 'init.hedge');
+  // One of the two takes the place of the other.
+  const { afterMs, percentile } = wanted.afterMs === undefined && wanted.percentile === undefined ? ofClient : wanted;
+  const { maxExtra = ofClient.maxExtra } = wanted;
+  return resolveHedge({ ...wanted, afterMs, percentile, maxExtra } as HedgeOptions, 'init.hedge');
 }
 
 function resolveHttpRetry(options: HttpRetryOptions, path = 'retry'): HttpRetryLimits {

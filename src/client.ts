@@ -19,6 +19,7 @@ import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
 import type { Listener, SteadEvent } from './events.ts';
 import { NO_FALLBACK } from './fallback-options.ts';
 import { GuardedStore } from './guarded-store.ts';
+import { hedgingOf } from './hedging.ts';
 import type { Answer } from './http/answer.ts';
 import { BodyLeases } from './http/body.ts';
 import { degradation } from './http/cache-status.ts';
@@ -33,6 +34,7 @@ import type { Settled } from './model/outcome.ts';
 import { AttemptTimeout } from './policies/attempt-timeout.ts';
 import { Coalesce } from './policies/coalesce.ts';
 import { Deadline } from './policies/deadline.ts';
+import { Hedge } from './policies/hedge.ts';
 import { Retry } from './policies/retry.ts';
 import { Refreshes } from './refreshes.ts';
 import { Registry } from './registry.ts';
@@ -114,7 +116,7 @@ export function createClient(options?: ClientOptions): Client {
   /** The picture: outermost first, in the order in which a request meets the layers on its way to the network. */
   function layersAround(limits: CallLimits): Layer {
     const { tools } = settings;
-    const { fallback, retry, deadlineMs, attemptTimeoutMs } = limits;
+    const { fallback, retry, hedge, deadlineMs, attemptTimeoutMs } = limits;
     const isOwn = limits !== settings.limits;
     const remembers = fallbackHost.answers !== undefined || coalesce !== undefined;
     return composeLayers([
@@ -137,10 +139,11 @@ export function createClient(options?: ClientOptions): Client {
             if (!telemetry.hears(call)) return;
             const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
             const of = { call: call.id, dependency: call.dependency.key, at: clock.epochNow() };
-            telemetry.tell(call, { type: 'retry', ...of, attempt, delayMs, ...asked });
+            telemetry.tell(call, { type: 'retry', ...of, attempt: attempt + (call.hedges ?? 0), delayMs, ...asked });
           },
           discard: (value) => leases.discard(value),
         }),
+      hedge !== false && new Hedge(hedge, tools, hedgingOf(settings, hedge, retry, leases)),
       settings.breaker !== false && settings.breaker.counts === 'attempts' && new OfDependency((it) => it.attempts),
       new AttemptLog(settings, telemetry),
       coalesce && new SharedBody(maxBodyBytes, clock),

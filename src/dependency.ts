@@ -7,7 +7,9 @@ import { isOrigin } from './http/request.ts';
 import { callOutcomeOf, outcomeOf, retryAfterMsOf } from './http/verdict.ts';
 import type { CallContext, Layer } from './layer.ts';
 import type { CircuitState } from './model/circuit.ts';
+import { type HedgePace, newPace, noteRead, percentileMs, spendHedge } from './model/hedge-pace.ts';
 import type { Outcome, Settled } from './model/outcome.ts';
+import type { HedgeLimits } from './options.ts';
 import { Bulkhead, type BulkheadHooks } from './policies/bulkhead.ts';
 import { type BreakerHooks, CircuitBreaker } from './policies/circuit-breaker.ts';
 import { RetryBudget } from './policies/retry-budget.ts';
@@ -41,6 +43,8 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
   active = 0;
   /** Whether it was called again since the registry last looked for an idle one. */
   recent = false;
+  /** Made for who hedges by a percentile. */
+  #pace: HedgePace | undefined;
   readonly #settings: ClientSettings;
   readonly #telemetry: Telemetry;
 
@@ -104,6 +108,21 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
     events.emit({ type: 'fleet', dependency: this.key, at: this.#settings.tools.clock.epochNow(), ...status });
   }
 
+  /** How long a read goes without an answer before it is sent once more, in ms; `undefined` if that can't be told yet. */
+  hedgeAfterMs({ afterMs, percentile }: HedgeLimits, now: number): number | undefined {
+    if (percentile === undefined) return afterMs;
+    return this.#pace && percentileMs(this.#pace, percentile, now);
+  }
+
+  spendHedge({ percentile }: HedgeLimits): boolean {
+    return percentile === undefined || this.#pace === undefined || spendHedge(this.#pace);
+  }
+
+  noteRead(tookMs: number, percentile: number, now: number): void {
+    this.#pace ??= newPace(now);
+    noteRead(this.#pace, tookMs, percentile, now);
+  }
+
   /**
    * Whether forgetting it loses little: no call under way, and none that would be refused. A circuit that has been open
    * and is due for a probe counts, or whoever knows a thousand dead hosts could keep every place taken.
@@ -114,6 +133,7 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
 
   snapshot(): DependencySnapshot {
     const { bulkhead } = this;
+    const { limits, tools } = this.#settings;
     return {
       // First: it is asked for the state now, and that may be another.
       breaker: this.breaker?.snapshot() ?? null,
@@ -125,6 +145,7 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
       maxQueued: finite(bulkhead?.maxQueued),
       budget: this.budget?.snapshot() ?? null,
       retriesAvailable: this.budget?.available ?? null,
+      hedgeAfterMs: (limits.hedge && this.hedgeAfterMs(limits.hedge, tools.clock.now())) || null,
       counters: { ...this.counters },
       lastFailure: this.lastFailure,
     };

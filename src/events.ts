@@ -2,8 +2,19 @@ import type { SteadfetchErrorCode } from './errors.ts';
 import type { CircuitState } from './model/circuit.ts';
 import type { Outcome } from './model/outcome.ts';
 
-/** In which way an attempt or a call went wrong. Never a message: those may carry URLs and what is in them. */
-export type FailureKind = 'status' | 'network' | 'body' | 'attempt-timeout' | 'deadline' | 'aborted' | 'refused';
+/**
+ * In which way an attempt or a call went wrong. Never a message: those may carry URLs and what is in them. `outrun`: another
+ * request of the same attempt was answered first, see {@link HedgeOptions}.
+ */
+export type FailureKind =
+  | 'status'
+  | 'network'
+  | 'body'
+  | 'attempt-timeout'
+  | 'deadline'
+  | 'aborted'
+  | 'refused'
+  | 'outrun';
 
 interface EventBase {
   /** The dependency it is about: the URL's origin, unless `isolateBy` says otherwise. */
@@ -22,6 +33,8 @@ export interface AttemptEvent extends CallEventBase {
   readonly type: 'attempt';
   /** Number of the attempt in its call, from 1. */
   readonly attempt: number;
+  /** Whether it was sent beside another, which had no answer for a while. */
+  readonly hedged?: true;
   readonly outcome: Outcome;
   readonly durationMs: number;
   /** The answer's status, if there was an answer. */

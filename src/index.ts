@@ -58,6 +58,7 @@ export type {
   BackoffOptions,
   BreakerOptions,
   BulkheadOptions,
+  HedgeOptions,
   LayerTools,
   RetryBudgetOptions,
   WindowOptions,

@@ -120,6 +120,11 @@ export class CallContext implements Context {
     return new CallContext(this.scope, this.caller, this.attempt, this.limit, this.watcher);
   }
 
+  /** The context of one of several attempts side by side. */
+  beside(scope: Scope, caller: Caller, attempt: number): CallContext {
+    return new CallContext(scope, caller, attempt, this.limit, this.watcher);
+  }
+
   watchedBy(watcher: Watcher): CallContext {
     const { scope, caller, attempt, limit } = this;
     return new CallContext(scope, caller, attempt, limit, watcher, this.#enteredAt, this.#enteredBy);

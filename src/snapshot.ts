@@ -8,7 +8,11 @@ import type { RetryBudgetSnapshot } from './model/retry-budget.ts';
 export interface Counters {
   calls: number;
   attempts: number;
+  /** Attempts that followed another, after a wait. */
   retries: number;
+  /** Attempts that were sent beside another, and those of them that were answered first. */
+  hedges: number;
+  hedgesWon: number;
   /** Calls by outcome; a refused call is `ignored`, and `rejected` as well. */
   success: number;
   failure: number;
@@ -54,6 +58,8 @@ export interface DependencySnapshot {
   readonly budget: RetryBudgetSnapshot | null;
   /** Retries that the budget would grant now. */
   readonly retriesAvailable: number | null;
+  /** How long a read goes without an answer before it is sent once more, in ms; `null` without `hedge`, or not known yet. */
+  readonly hedgeAfterMs: number | null;
   readonly counters: Readonly<Counters>;
   readonly lastFailure: LastFailure | null;
 }
@@ -94,6 +100,7 @@ function parseDependency(path: string, value: unknown): DependencySnapshot {
     maxConcurrent = null,
     maxQueued = null,
     retriesAvailable = null,
+    hedgeAfterMs = null,
   } = rest;
   return {
     breaker: breaker === null ? null : parseCircuit(`${path}.breaker`, breaker),
@@ -106,6 +113,7 @@ function parseDependency(path: string, value: unknown): DependencySnapshot {
     maxQueued: limit(`${path}.maxQueued`, maxQueued),
     budget: budget === null ? null : parseBudget(`${path}.budget`, budget),
     retriesAvailable: limit(`${path}.retriesAvailable`, retriesAvailable),
+    hedgeAfterMs: limit(`${path}.hedgeAfterMs`, hedgeAfterMs),
     counters: parseCounters(`${path}.counters`, counters),
     lastFailure: lastFailure === null ? null : parseLastFailure(`${path}.lastFailure`, lastFailure),
   };
@@ -159,6 +167,8 @@ export function noCounters(): Counters {
     calls: 0,
     attempts: 0,
     retries: 0,
+    hedges: 0,
+    hedgesWon: 0,
     success: 0,
     failure: 0,
     ignored: 0,
@@ -169,12 +179,14 @@ export function noCounters(): Counters {
   };
 }
 
+// Missing in snapshots of earlier versions.
+const NEW_COUNTERS: readonly string[] = ['stored', 'defaults', 'degraded', 'hedges', 'hedgesWon'];
+
 function parseCounters(path: string, value: unknown): Counters {
   const given = record(path, value);
   const counters = noCounters();
   for (const name of Object.keys(counters) as (keyof Counters)[]) {
-    // Missing in snapshots of earlier versions.
-    const isNew = name === 'stored' || name === 'defaults' || name === 'degraded';
+    const isNew = NEW_COUNTERS.includes(name);
     counters[name] = amount(`${path}.${name}`, isNew ? (given[name] ?? 0) : given[name]);
   }
   return counters;

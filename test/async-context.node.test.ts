@@ -44,3 +44,30 @@ test("a default is asked for in the call's own async context, though the timer o
   await Promise.all(['ada', 'bob'].map((user) => users.run(user, () => client.fetch(url))));
   expect(seen).toEqual(['ada', 'bob']);
 });
+
+test("a hedge is sent, and won, in the call's own async context", async () => {
+  const seen: string[] = [];
+  const client = createClient({
+    fetch: async () => {
+      const user = users.getStore();
+      const isFirst = !seen.includes(`sent for ${user}`);
+      seen.push(`sent for ${user}`);
+      return isFirst ? deaf() : new Response(user);
+    },
+    hedge: { afterMs: 10 },
+    breaker: {
+      classify: () => {
+        seen.push(`classify for ${users.getStore()}`);
+        return 'success';
+      },
+    },
+  });
+  const call = (user: string): Promise<Response> => users.run(user, () => client.fetch(url));
+  const answers = await Promise.all([call('ada'), call('bob')]);
+  expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual(['ada', 'bob']);
+  for (const user of ['ada', 'bob']) {
+    expect(seen.filter((each) => each === `sent for ${user}`)).toHaveLength(2);
+    // Of the attempt, and of the call.
+    expect(seen.filter((each) => each === `classify for ${user}`)).toHaveLength(2);
+  }
+});

@@ -4,6 +4,7 @@ import {
   BOUND,
   COUNT,
   checkChoice,
+  checkEither,
   checkFunction,
   checkKeys,
   checkNumber,
@@ -234,4 +235,18 @@ test.for([
   { what: 'a bigint of many digits', value: 10n ** 1_000n },
 ])('show() is short, for $what', ({ value }) => {
   expect(show(value).length).toBeLessThan(100);
+});
+
+test('checkEither() takes one of two options', () => {
+  expect(() => checkEither('a', { b: 1, c: undefined })).not.toThrow();
+  expect(() => checkEither('a', { b: undefined, c: null })).not.toThrow();
+});
+
+test('checkEither() throws TypeError for both, and for neither, and shows them', () => {
+  expect(() => checkEither('a', { b: 1, c: '2' })).toThrow(
+    new TypeError('a must have either b or c, got b 1 and c "2"'),
+  );
+  expect(() => checkEither('a', { b: undefined, c: undefined })).toThrow(
+    new TypeError('a must have either b or c, got b undefined and c undefined'),
+  );
 });

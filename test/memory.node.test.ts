@@ -20,6 +20,10 @@ const upstream = async (): Promise<Response> => new Response('{"ok":true}');
 const uses: readonly { use: string; call: (client: Client, signal: AbortSignal) => Promise<unknown> }[] = [
   { use: 'client.json', call: (client, signal) => client.json(url, { signal }) },
   { use: 'client.fetch', call: async (client, signal) => (await client.fetch(url, { signal })).text() },
+  {
+    use: 'client.json with a hedge that need not be sent',
+    call: (client, signal) => client.json(url, { signal, hedge: { afterMs: 1_000 } }),
+  },
 ];
 
 /** Bytes in use when all that is garbage has gone, and those who wait to hear of it have heard. */

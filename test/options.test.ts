@@ -7,6 +7,7 @@ import {
   checkTimeLimit,
   resolveBreaker,
   resolveBulkhead,
+  resolveHedge,
   resolveRetry,
   resolveRetryBudget,
   resolveTools,
@@ -361,6 +362,33 @@ test.for([
   );
 });
 
+// resolveHedge
+
+test('resolveHedge() has one request beside the first by default, after a time or by a percentile', () => {
+  expect(resolveHedge({ afterMs: 50 })).toEqual({ afterMs: 50, percentile: undefined, maxExtra: 1 });
+  expect(resolveHedge({ percentile: 0.95 })).toEqual({ afterMs: undefined, percentile: 0.95, maxExtra: 1 });
+});
+
+const hedgeBounds: readonly Bounds[] = [
+  { option: 'afterMs', fits: [tiny, 0.5, 2 ** 31], misfits: [0, -1, Infinity, ...never] },
+  { option: 'percentile', fits: [tiny, 0.5, 0.999], misfits: [0, 1, 95, -0.5, ...never] },
+  { option: 'maxExtra', ...count, beside: { afterMs: 50 } },
+];
+
+test.for(numbers(hedgeBounds, 'fits'))('resolveHedge() takes $option of $value', ({ option, value, options }) => {
+  expect(resolveHedge(options)).toMatchObject({ [option]: value });
+});
+
+test.for(numbers(hedgeBounds, 'misfits'))('resolveHedge() throws RangeError, for $option of $value', (row) => {
+  expect(() => resolveHedge(row.options)).toThrow(RangeError);
+  expect(() => resolveHedge(row.options, 'init.hedge')).toThrow(`init.hedge.${row.option} must be`);
+});
+
+test.for(strings(hedgeBounds))('resolveHedge() throws TypeError, for $option of "1"', ({ option, options }) => {
+  expect(() => resolveHedge(options)).toThrow(TypeError);
+  expect(() => resolveHedge(options)).toThrow(`hedge.${option} must be`);
+});
+
 // resolveRetryBudget
 
 test('resolveRetryBudget() has its defaults', () => {
@@ -444,6 +472,7 @@ test('resolveClient() has its defaults', () => {
           statusCodes: new Set([408, 425, 429, 500, 502, 503, 504]),
           shouldRetry: undefined,
         },
+        hedge: false,
         fallback: false,
       },
       bulkhead: resolveBulkhead(),
@@ -576,6 +605,21 @@ test.for([
 
 // resolveCall
 
+test('resolveCall() changes of the hedge what a call asks for: either of the two takes the place of the other', () => {
+  const settings = resolveClient({ hedge: { percentile: 0.95, maxExtra: 2 } });
+  const hedgeOf = (hedge: CallOptions['hedge']) => resolveCall(settings, hedge === undefined ? {} : { hedge }).hedge;
+  expect(hedgeOf({ afterMs: 50 })).toEqual({ afterMs: 50, percentile: undefined, maxExtra: 2 });
+  expect(hedgeOf({ percentile: 0.5, maxExtra: 1 })).toEqual({ afterMs: undefined, percentile: 0.5, maxExtra: 1 });
+  expect(hedgeOf({ maxExtra: 3 })).toEqual({ afterMs: undefined, percentile: 0.95, maxExtra: 3 });
+  expect(hedgeOf({})).toEqual(settings.limits.hedge);
+  expect(hedgeOf(false)).toBe(false);
+  expect(() => hedgeOf({ afterMs: 50, percentile: 0.5 })).toThrow(
+    new TypeError('init.hedge must have either afterMs or percentile, got afterMs 50 and percentile 0.5'),
+  );
+  expect(() => hedgeOf({ every: 5 } as CallOptions['hedge'])).toThrow(/^init\.hedge\.every is not an option/);
+  expect(() => hedgeOf(5 as unknown as false)).toThrow(new TypeError('init.hedge must be an object, got 5'));
+});
+
 test('resolveCall() has the limits of the client, as they are, for a call that asks for none', () => {
   const settings = resolveClient();
   expect(resolveCall(settings, {})).toBe(settings.limits);
@@ -601,6 +645,7 @@ test('resolveCall() switches off what a call does not want', () => {
     deadlineMs: Infinity,
     attemptTimeoutMs: Infinity,
     retry: false,
+    hedge: false,
     fallback: false,
   });
 });
@@ -611,6 +656,7 @@ test('resolveCall() switches on what the client does not have', () => {
     deadlineMs: 5,
     attemptTimeoutMs: Infinity,
     retry: false,
+    hedge: false,
     fallback: false,
   });
   expect(resolveCall(settings, { retry: { maxAttempts: 2 } }).retry).toMatchObject({

@@ -36,6 +36,7 @@ function snapshotOf(
     maxQueued: null,
     budget: null,
     retriesAvailable: null,
+    hedgeAfterMs: null,
     counters: { ...noCounters(), calls: 7 },
     lastFailure: null,
     ...changes,

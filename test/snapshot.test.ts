@@ -25,9 +25,10 @@ const dependency: DependencySnapshot = {
   maxQueued: 32,
   budget: { calls: 10, retries: 2, reserve: 7.5 },
   retriesAvailable: 9,
+  hedgeAfterMs: 12.5,
   counters: {
     ...{ calls: 7, attempts: 6, retries: 5, success: 4, failure: 3, ignored: 2, rejected: 1 },
-    ...{ stored: 8, defaults: 9, degraded: 10 },
+    ...{ stored: 8, defaults: 9, degraded: 10, hedges: 11, hedgesWon: 12 },
   },
   lastFailure: { at: 1_000, failure: 'status', status: 503 },
 };
@@ -141,17 +142,25 @@ test('parseSnapshot() leaves out what later versions may have added to a depende
 test('parseSnapshot() takes snapshots of earlier versions, which say less', () => {
   const given = structuredClone(snapshot) as unknown as { dependencies: Record<string, Json> };
   const old = given.dependencies[key] as Json;
-  for (const name of ['lastTransition', 'outageSince', 'maxConcurrent', 'maxQueued', 'retriesAvailable'])
+  for (const name of [
+    'lastTransition',
+    'outageSince',
+    'maxConcurrent',
+    'maxQueued',
+    'retriesAvailable',
+    'hedgeAfterMs',
+  ])
     delete old[name];
-  for (const name of ['stored', 'defaults', 'degraded']) delete (old['counters'] as Json)[name];
+  for (const name of ['stored', 'defaults', 'degraded', 'hedges', 'hedgesWon']) delete (old['counters'] as Json)[name];
   const none = {
     lastTransition: null,
     outageSince: null,
     maxConcurrent: null,
     maxQueued: null,
     retriesAvailable: null,
+    hedgeAfterMs: null,
   };
-  const counters = { ...dependency.counters, stored: 0, defaults: 0, degraded: 0 };
+  const counters = { ...dependency.counters, stored: 0, defaults: 0, degraded: 0, hedges: 0, hedgesWon: 0 };
   expect(parseSnapshot(given).dependencies[key]).toEqual({ ...dependency, ...none, counters });
 });
 
@@ -254,7 +263,7 @@ test.for(amounts)('parseSnapshot() throws TypeError that says where, for what is
   }
 });
 
-test.for(['outageSince', 'maxConcurrent', 'maxQueued', 'retriesAvailable'])(
+test.for(['outageSince', 'maxConcurrent', 'maxQueued', 'retriesAvailable', 'hedgeAfterMs'])(
   'parseSnapshot() throws an error that says where, for a %s that makes no sense',
   (name) => {
     const where = `${at}.${name} must be a number of at least 0`;
@@ -327,6 +336,8 @@ test('noCounters() is a fresh set of zeros each time', () => {
     calls: 0,
     attempts: 0,
     retries: 0,
+    hedges: 0,
+    hedgesWon: 0,
     success: 0,
     failure: 0,
     ignored: 0,

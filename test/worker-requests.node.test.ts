@@ -62,6 +62,7 @@ const snapshot: ClientSnapshot = {
       maxQueued: null,
       budget: null,
       retriesAvailable: null,
+      hedgeAfterMs: null,
       counters: { ...noCounters(), calls: 5, attempts: 5, failure: 5 },
       lastFailure: null,
     },

@@ -41,6 +41,7 @@ const FAILURES: Readonly<Record<FailureKind, string>> = {
   network: 'connection lost',
   body: 'answer broke off',
   'attempt-timeout': 'no answer within the attempt timeout',
+  outrun: 'another request was answered first',
   deadline: 'no answer before the deadline',
   aborted: 'given up by its caller',
   refused: 'refused',

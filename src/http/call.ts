@@ -13,6 +13,15 @@ export type BodyReading = 'none' | 'json' | number;
 /** What a call says of stored answers. */
 export type CallStorage = Pick<CallOptions, 'partition' | 'waitUntil' | 'deadline'>;
 
+/** What is known of one of several attempts side by side. */
+export interface InRace {
+  /** The call that all of them are of. */
+  readonly call: Call;
+  readonly isHedge: boolean;
+  /** Whether it was given up, for another was answered. */
+  isOutrun: boolean;
+}
+
 const ALONE = (): number => 1;
 const NO_STORAGE: CallStorage = {};
 const NOBODY: readonly Following[] = [];
@@ -47,6 +56,10 @@ export class Call {
   /** When the last attempt was sent, in ms since the Unix epoch. */
   sentAt = 0;
   attempts = 0;
+  /** How many of them were sent beside another; `undefined`, as the next, in the many calls that have none. */
+  declare hedges?: number;
+  /** What it is if it stands for one attempt of a call, beside which there may be others. */
+  declare race?: InRace;
   /** How the last attempt ended. */
   outcome: Outcome = 'ignored';
   status: number | undefined;
@@ -80,6 +93,20 @@ export class Call {
     this.limits = limits;
     this.reads = reads;
     this.storage = storage;
+  }
+
+  /** This call, for one attempt beside others: what becomes of that is its own until the call takes it over. */
+  runner(isHedge: boolean): Call {
+    const { request, dependency, limits, reads, storage, id, followers, owner, era, headers, callers } = this;
+    this.attempts += 1;
+    if (isHedge) this.hedges = (this.hedges ?? 0) + 1;
+    const race: InRace = { call: this, isHedge, isOutrun: false };
+    const runner = new Call(request, dependency, limits, reads, storage);
+    return Object.assign(runner, { id, followers, owner, era, headers, callers, race });
+  }
+
+  takeOver({ outcome, status, failure, sentAt, answer }: Call): void {
+    Object.assign(this, { outcome, status, failure, sentAt, answer });
   }
 
   /** Has `cleanUp` run when nothing of the call, its body included, is under way any more: by whoever closes {@link Call.end}. */

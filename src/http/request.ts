@@ -151,8 +151,19 @@ function joined(headers: RequestInit['headers'], added: Readonly<Record<string, 
 }
 
 function withoutOurs(given: FetchInit): OwnInit {
-  const { deadlineMs, deadline, attemptTimeoutMs, retry, fallback, idempotent, waitUntil, partition, signal, ...init } =
-    given;
+  const {
+    deadlineMs,
+    deadline,
+    attemptTimeoutMs,
+    retry,
+    hedge,
+    fallback,
+    idempotent,
+    waitUntil,
+    partition,
+    signal,
+    ...init
+  } = given;
   return { init: asItIsNow(init), signal, idempotent };
 }
 

@@ -19,8 +19,8 @@ export function outcomeOf(
   context: CallContext,
   classify?: (result: HttpResult) => Outcome,
 ): Outcome {
-  // Whoever called gave up, or ran out of the time it was given.
-  if ('error' in result && context.scope.root.aborted) return 'ignored';
+  // Whoever called gave up, or ran out of the time it was given; or another request was answered first.
+  if ('error' in result && (context.scope.root.aborted || isOutrun(context))) return 'ignored';
   if (classify !== undefined) return checkOutcome('breaker.classify', classify(httpResult(result)));
   if ('value' in result) return outcomeOfStatus((result.value as Answer).status);
   // Our deadline: the budget was the caller's, but with no attempt timeout nothing else would notice a hang.
@@ -44,6 +44,11 @@ export function callOutcomeOf(
     : outcomeOf(result, context, classify);
 }
 
+/** Whether it was given up because another one, beside it, was answered. */
+function isOutrun(context: CallContext): boolean {
+  return context.scope.aborted && callOf(context).race?.isOutrun === true;
+}
+
 /** A timer that is later than this was held up with everything else here: a frozen tab, a stopped process. */
 const LATE_MS = 1_000;
 
@@ -55,10 +60,12 @@ function isOurOwn(error: unknown): boolean {
 /** In which way it went wrong; `undefined` if it did not. */
 export function failureOf(result: Settled<unknown>, outcome: Outcome, context: CallContext): FailureKind | undefined {
   if ('value' in result) return outcome === 'success' ? undefined : 'status';
-  if (context.scope.root.aborted) return callOf(context).pastDue ? 'deadline' : 'aborted';
+  if (isOutrun(context)) return 'outrun';
+  const call = callOf(context);
+  if (context.scope.root.aborted) return (call.race?.call ?? call).pastDue ? 'deadline' : 'aborted';
   if (context.scope.aborted) return 'deadline';
   if (result.error instanceof AttemptTimeoutError) return 'attempt-timeout';
-  return callOf(context).hasHeaders ? 'body' : 'network';
+  return call.hasHeaders ? 'body' : 'network';
 }
 
 /** Whether the attempt is worth another one, and the request may be sent again. */

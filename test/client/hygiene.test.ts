@@ -61,6 +61,39 @@ test.for(many)(
   },
 );
 
+test('client.fetch leaves no timer and no listener, after 1,000 calls that hedges have won', async () => {
+  const clock = new FakeClock();
+  let hangs = true;
+  const client = createClient({
+    clock,
+    hedge: { afterMs: 50 },
+    bulkhead: false,
+    retry: { budget: false },
+    // The first request of each call heeds its signal, and nothing else.
+    fetch: async (_, init) => {
+      if (!hangs) return new Response(null);
+      return new Promise((_resolve, reject) => {
+        init?.signal?.addEventListener('abort', () => reject(init.signal?.reason));
+      });
+    },
+  });
+  const { signal } = new AbortController();
+  const listeners = countListeners(signal);
+  for (let batch = 0; batch < 10; batch += 1) {
+    hangs = true;
+    const calls = Array.from({ length: 100 }, () => client.fetch(url, { signal }));
+    await clock.advance(49);
+    hangs = false;
+    await clock.advance(1);
+    await Promise.all(calls);
+  }
+  expect(listeners.now()).toBe(0);
+  expect(clock.pending).toBe(0);
+  expect(Object.values(client.snapshot().dependencies)).toMatchObject([
+    { running: 0, counters: { attempts: 2_000, hedges: 1_000, hedgesWon: 1_000, success: 1_000 } },
+  ]);
+});
+
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -52,6 +52,7 @@ test('client.snapshot() tells the state of a dependency', async () => {
       // The retry was paid from the reserve, which is full again after a second.
       budget: { calls: 3, retries: 0, reserve: 10 },
       retriesAvailable: 10,
+      hedgeAfterMs: null,
       counters: { ...noCounters(), calls: 4, attempts: 5, retries: 1, success: 2, failure: 1, ignored: 1 },
       lastFailure: { at: epochStart + 1_000, failure: 'status', status: 501 },
     },
@@ -491,5 +492,5 @@ test('client.snapshot() has the same keys in the same order, whatever a dependen
   await client.fetch(url);
   await errorOf(client.fetch(url));
   expect(keysOf()).toEqual(before);
-  expect(before).toMatchObject([{ length: 11 }, { length: 6 }, { length: 3 }, { length: 10 }]);
+  expect(before).toMatchObject([{ length: 12 }, { length: 6 }, { length: 3 }, { length: 12 }]);
 });

@@ -75,7 +75,16 @@ const options: fc.Arbitrary<ClientOptions> = fc.record({
       budget: fc.oneof(fc.constant<false>(false), fc.constant({ ratio: 0.5, minPerSecond: 1 })),
     }),
   ),
+  hedge: fc.oneof(
+    fc.constant<false>(false),
+    fc.record({ afterMs: fc.constantFrom(10, 20), maxExtra: fc.integer({ min: 1, max: 2 }) }),
+  ),
 });
+
+/** Requests that may be under way for one attempt. */
+function sideBySide({ hedge }: ClientOptions): number {
+  return hedge === undefined || hedge === false ? 1 : 1 + (hedge.maxExtra ?? 1);
+}
 
 interface Call {
   readonly id: number;
@@ -94,7 +103,7 @@ class World {
   readonly events: SteadEvent[] = [];
   /** What an observer has seen: calls that have ended, and attempts that have not. */
   readonly followed = { ended: 0, attempts: 0 };
-  readonly #maxAttempts: number;
+  readonly #mostTrips: number;
   /** The signals of trips under way, and the most there have been side by side. */
   #inFlight: readonly (AbortSignal | null | undefined)[] = [];
   peak = 0;
@@ -104,7 +113,7 @@ class World {
   bodies = 0;
 
   constructor(given: ClientOptions, trips: readonly ScriptStep[]) {
-    this.#maxAttempts = given.retry === false ? 1 : (given.retry?.maxAttempts ?? 3);
+    this.#mostTrips = (given.retry === false ? 1 : (given.retry?.maxAttempts ?? 3)) * sideBySide(given);
     const network = scriptedFetch([({ number }) => pick(trips, number) ?? 200], { clock: this.clock });
     this.client = createClient({
       ...given,
@@ -178,7 +187,7 @@ class World {
   }
 
   #call(use: 'fetch' | 'json', method: string, aborted: boolean): void {
-    const mostTrips = aborted || this.closes > 0 ? 0 : method === 'POST' ? 1 : this.#maxAttempts;
+    const mostTrips = aborted || this.closes > 0 ? 0 : method === 'POST' ? 1 : this.#mostTrips;
     const id = this.calls.length;
     const call: Call = { id, controller: new AbortController(), mostTrips, trips: 0, answer: undefined };
     this.calls.push(call);
@@ -221,12 +230,13 @@ test('createClient() answers each call once, and is as it was when all are answe
   await fc.assert(
     fc.asyncProperty(options, trips, steps, async (given, network, script) => {
       const world = new World(given, network);
+      const most = sideBySide(given);
       const { maxConcurrent = 0, maxQueued = 0 } = given.bulkhead === false ? {} : (given.bulkhead ?? {});
       for (const { command, turns } of script) {
         await world.play(command);
         await ticks(turns);
         if (world.closes > 0) expect(world.state?.queued ?? 0).toBe(0);
-        expect(world.peak).toBeLessThanOrEqual(maxConcurrent);
+        expect(world.peak).toBeLessThanOrEqual(maxConcurrent * most);
         expect(world.state?.running ?? 0).toBeLessThanOrEqual(maxConcurrent);
         expect(world.state?.queued ?? 0).toBeLessThanOrEqual(maxQueued);
       }
@@ -237,7 +247,7 @@ test('createClient() answers each call once, and is as it was when all are answe
       await world.settle();
       expect(world.unanswered).toEqual([]);
       expect(world.clock.pending).toBe(0);
-      expect(world.peak).toBeLessThanOrEqual(maxConcurrent);
+      expect(world.peak).toBeLessThanOrEqual(maxConcurrent * most);
       expect(world.closesDone).toBe(world.closes);
       expect(world.calls.filter(({ trips, mostTrips }) => trips > mostTrips)).toEqual([]);
 
@@ -254,7 +264,9 @@ test('createClient() answers each call once, and is as it was when all are answe
       expect(counters).toEqual({
         calls: made.length,
         attempts: world.told('attempt').length,
-        retries: world.told('attempt').filter(({ attempt }) => attempt > 1).length,
+        retries: world.told('attempt').filter(({ attempt, hedged }) => attempt > 1 && hedged !== true).length,
+        hedges: world.told('attempt').filter(({ hedged }) => hedged === true).length,
+        hedgesWon: expect.any(Number),
         success: outcomes.filter((outcome) => outcome === 'success').length,
         failure: outcomes.filter((outcome) => outcome === 'failure').length,
         ignored: outcomes.filter((outcome) => outcome === 'ignored').length,
@@ -263,6 +275,10 @@ test('createClient() answers each call once, and is as it was when all are answe
         defaults: 0,
         degraded: 0,
       });
+      expect(counters.hedgesWon).toBeLessThanOrEqual(counters.hedges);
+      // Numbers count on, side by side and one after the other.
+      const numbered = world.told('attempt').map(({ call, attempt }) => `${call} ${attempt}`);
+      expect(new Set(numbered).size).toBe(numbered.length);
       // Whatever is told is told of a call that ends, once; and who follows it sees each attempt begin and end.
       const numbers = completed.map(({ call }) => call);
       expect(new Set(numbers).size).toBe(numbers.length);

@@ -43,10 +43,13 @@ export function dependency(more: Partial<DependencySnapshot> = {}): DependencySn
     maxQueued: 20,
     budget: null,
     retriesAvailable: 10,
+    hedgeAfterMs: null,
     counters: {
       calls: 0,
       attempts: 0,
       retries: 0,
+      hedges: 0,
+      hedgesWon: 0,
       success: 0,
       failure: 0,
       ignored: 0,
