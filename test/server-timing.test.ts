@@ -139,3 +139,13 @@ test.for(wrong)('createServerTiming() throws $error.name that names the option, 
 test('createServerTiming() throws a TypeError for what is no client', () => {
   expect(() => createServerTiming({ fetch() {} })).toThrow(TypeError);
 });
+
+test('createServerTiming() tells of requests side by side, the one that was outrun too', async () => {
+  const { client, clock } = clientBench(['hang', { delayMs: 10 }], { hedge: { afterMs: 50 } });
+  const serverTiming = createServerTiming(client);
+  const call = client.fetch(url);
+  await clock.advance(60);
+  expect(serverTiming(await call)).toBe(
+    'upstream;dur=60;desc="network", upstream-attempt-2;dur=10;desc="200", upstream-attempt-1;dur=60;desc="outrun"',
+  );
+});

@@ -54,7 +54,8 @@ class TracedCall implements CallObserver {
   readonly #underWay: UnderWay;
   readonly #span: Span;
   readonly #context: typeof ROOT_CONTEXT;
-  #attempt: Span | undefined;
+  /** Those under way, by number: there may be several side by side. */
+  readonly #attempts = new Map<number, Span>();
   #fallback: FallbackEvent | undefined;
   #completed: CompletedEvent | undefined;
 
@@ -85,7 +86,7 @@ class TracedCall implements CallObserver {
     }
     if (attempt > 1) attributes['http.request.resend_count'] = attempt - 1;
     const span = this.#tracer.startSpan(spanMethod(method), { kind: SpanKind.CLIENT, attributes }, this.#context);
-    this.#attempt = span;
+    this.#attempts.set(attempt, span);
     const own = trace.setSpan(this.#context, span);
     return {
       headers: this.#rules.propagatesTo(url) ? headersFor(own, span) : {},
@@ -156,13 +157,19 @@ class TracedCall implements CallObserver {
   }
 
   #endAttempt(event: AttemptEvent): void {
-    const span = this.#attempt;
+    const span = this.#attempts.get(event.attempt);
     if (span === undefined) return;
-    this.#attempt = undefined;
+    this.#attempts.delete(event.attempt);
     try {
       const attributes = outcomeAttributes(event);
-      span.setAttributes({ ...attributes, 'steadfetch.outcome': event.outcome });
-      if (attributes['error.type'] !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.setAttributes({
+        ...attributes,
+        'steadfetch.outcome': event.outcome,
+        ...(event.hedged === true ? { 'steadfetch.hedged': true } : {}),
+      });
+      // Who was outrun has done nothing wrong.
+      if (attributes['error.type'] !== undefined && event.failure !== 'outrun')
+        span.setStatus({ code: SpanStatusCode.ERROR });
     } finally {
       span.end();
     }

@@ -59,6 +59,21 @@ test('instrument() counts the attempts under way, by the same attributes up and 
   expect(await series('http.client.active_requests')).toEqual([{ attributes: server, value: 0 }]);
 });
 
+test('instrument() measures requests side by side, each until it ended', async () => {
+  const { client, clock, series } = otelBench(['hang', { delayMs: 10 }], { hedge: { afterMs: 50 } });
+  const call = client.fetch(url);
+  await clock.advance(50);
+  expect(await series('http.client.active_requests')).toEqual([{ attributes: server, value: 2 }]);
+  await clock.advance(10);
+  await call;
+  expect(await series('http.client.active_requests')).toEqual([{ attributes: server, value: 0 }]);
+  const durations = await series('http.client.request.duration');
+  expect(durations.map(({ attributes, value }) => [attributes, (value as { sum: number }).sum])).toEqual([
+    [{ ...server, 'http.response.status_code': 200 }, 0.01],
+    [{ ...server, 'error.type': 'outrun' }, 0.06],
+  ]);
+});
+
 test('instrument() tells the state of each circuit, and for how long it is not closed', async () => {
   const { client, clock, series } = otelBench([501, 200], { breaker: { failureThreshold: 1, successThreshold: 1 } });
   const attributes = { 'steadfetch.dependency': origin };

@@ -72,6 +72,37 @@ test('instrument() traces a call as one span, with one in it for each attempt', 
   ]);
 });
 
+test('instrument() traces requests side by side as one span each, and takes none that was outrun for an error', async () => {
+  const { client, clock, spans, upstream } = otelBench(
+    ['hang', { body: 'second', delayMs: 10 }],
+    { hedge: { afterMs: 50 } },
+    everywhere,
+  );
+  const call = client.fetch(url);
+  await clock.advance(60);
+  await call;
+  const [whole] = named(spans(), `GET ${origin}`);
+  const attempts = named(spans(), 'GET');
+  expect(spans()).toHaveLength(3);
+  expect(spans().at(-1)).toBe(whole);
+  expect(whole?.attributes).toMatchObject({ 'steadfetch.attempts': 2, 'http.response.status_code': 200 });
+  expect(attempts.map(({ attributes, status }) => [attributes, status.code])).toMatchObject([
+    [
+      {
+        'http.request.resend_count': 1,
+        'http.response.status_code': 200,
+        'steadfetch.outcome': 'success',
+        'steadfetch.hedged': true,
+      },
+      SpanStatusCode.UNSET,
+    ],
+    [{ 'error.type': 'outrun', 'steadfetch.outcome': 'ignored' }, SpanStatusCode.UNSET],
+  ]);
+  // Each told the next hop of its own span.
+  const sent = upstream.requests.map(({ headers }) => headers.get('traceparent')?.split('-')[2]);
+  expect(sent.toReversed()).toEqual(attempts.map((span) => span.spanContext().spanId));
+});
+
 test('instrument() sends traceparent with each attempt, of that attempt', async () => {
   const { client, clock, spans, upstream } = otelBench([503, 200], {}, everywhere);
   const call = client.fetch(url, { headers: { traceparent: 'what the caller got from elsewhere' } });
