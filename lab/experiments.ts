@@ -2,6 +2,7 @@ import type { Experiment } from './experiment.ts';
 import { breakerStrategies } from './experiments/breaker-strategies.ts';
 import { bulkheadSizing } from './experiments/bulkhead-sizing.ts';
 import { cascadingFailure } from './experiments/cascading-failure.ts';
+import { hedging } from './experiments/hedging.ts';
 import { metastableFailure } from './experiments/metastable-failure.ts';
 import { retryAmplification } from './experiments/retry-amplification.ts';
 import { staleIfError } from './experiments/stale-if-error.ts';
@@ -14,4 +15,5 @@ export const EXPERIMENTS: readonly Experiment[] = [
   bulkheadSizing,
   staleIfError,
   breakerStrategies,
+  hedging,
 ].map((each) => each as Experiment);
