@@ -168,8 +168,9 @@ test.for([
   });
   const caller = new AbortController();
   if ('signalAfterMs' in row) clock.schedule(row.signalAfterMs, () => caller.abort('enough'));
-  const deadline = 'inheritedMs' in row && { signal: new AbortController().signal, remainingMs: () => row.inheritedMs };
-  const error = errorOf(client.fetch(url, { signal: caller.signal, ...(deadline === false ? {} : { deadline }) }));
+  const inheritedMs = 'inheritedMs' in row ? row.inheritedMs : Infinity;
+  const deadline = { signal: new AbortController().signal, remainingMs: () => inheritedMs };
+  const error = errorOf(client.fetch(url, { signal: caller.signal, deadline }));
   await clock.advance(500);
   await error;
   expect(client.snapshot().dependencies[origin]?.breaker?.state).toBe(row.state);
