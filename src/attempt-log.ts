@@ -2,7 +2,7 @@ import type { ClientSettings } from './client-options.ts';
 import { dependencyOf } from './dependency.ts';
 import type { FailureKind, SteadEvent } from './events.ts';
 import { type Call, callOf } from './http/call.ts';
-import { failureOf, outcomeOf, statusOf } from './http/verdict.ts';
+import { failureOf, isDropped, outcomeOf, statusOf } from './http/verdict.ts';
 import { type CallContext, type Done, Layer, type Next, promising, whenSettled } from './layer.ts';
 import type { Outcome, Settled } from './model/outcome.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -72,8 +72,11 @@ export class AttemptLog extends Layer {
     call.outcome = outcome;
     call.failure = failure;
     call.status = status;
+    if (outcome === 'success') return;
+    const whole = call.race?.call ?? call;
+    if (isDropped(status, outcome, failure)) whole.wasDropped = true;
     if (outcome !== 'failure') return;
-    (call.race?.call ?? call).hasFailed = true;
+    whole.hasFailed = true;
     if (failure !== undefined) {
       const at = this.#settings.tools.clock.epochNow();
       dependencyOf(call).lastFailure = { at, failure, status: status ?? null };

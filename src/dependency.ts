@@ -7,6 +7,7 @@ import { isOrigin } from './http/request.ts';
 import { callOutcomeOf, outcomeOf, retryAfterMsOf } from './http/verdict.ts';
 import type { CallContext, Layer } from './layer.ts';
 import type { CircuitState } from './model/circuit.ts';
+import type { Sign } from './model/concurrency-limit.ts';
 import { type HedgePace, newPace, noteRead, percentileMs, spendHedge } from './model/hedge-pace.ts';
 import type { Outcome, Settled } from './model/outcome.ts';
 import type { HedgeLimits } from './options.ts';
@@ -72,6 +73,16 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
 
   onDequeued(waitedMs: number, context: CallContext): void {
     callOf(context).queuedMs = waitedMs;
+  }
+
+  /** A call that was sent more than once has waited in between: how long it took says nothing. */
+  signOf(result: Settled<unknown>, context: CallContext): Sign | undefined {
+    const { attempts, wasDropped, outcome } = callOf(context);
+    if (attempts === 0 || context.scope.root.aborted) return undefined;
+    if (wasDropped) return 'dropped';
+    if (attempts > 1) return undefined;
+    if (context.scope.aborted) return 'cut';
+    return 'value' in result && outcome !== 'failure' ? 'served' : undefined;
   }
 
   /** Until the body handed out has ended. What `json` did not read (an answer that is not 2xx) is no longer its call. */

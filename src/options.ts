@@ -36,8 +36,11 @@ export interface Tools {
 
 /** The bulkhead's options. */
 export interface BulkheadOptions {
-  /** Calls that may run at once. Default 64. */
-  readonly maxConcurrent?: number;
+  /**
+   * Calls that may run at once. Default 64. `"adaptive"`: as many as the service can take, from 1 to 1,000, found out by how long
+   * calls take and which of them time out or are turned away. It begins with 20.
+   */
+  readonly maxConcurrent?: number | 'adaptive';
   /** Calls that may wait for a slot; one more is refused at once. Default 64. */
   readonly maxQueued?: number;
   /** Longest a call may wait for a slot, in ms. Default `Infinity`: the deadline alone decides. */
@@ -134,7 +137,7 @@ export interface HedgeLimits {
 }
 
 export interface BulkheadLimits {
-  readonly maxConcurrent: number;
+  readonly maxConcurrent: number | 'adaptive';
   readonly maxQueued: number;
   readonly queueTimeoutMs: number;
   readonly slot: 'headers' | 'body';
@@ -184,11 +187,17 @@ export function checkTimeLimit(path: string, value: unknown): number {
 export function resolveBulkhead(options: BulkheadOptions = {}): BulkheadLimits {
   checkKeys('bulkhead', options, ['maxConcurrent', 'maxQueued', 'queueTimeoutMs', 'slot', ...TOOL_KEYS]);
   return {
-    maxConcurrent: checkNumber('bulkhead.maxConcurrent', options.maxConcurrent, 64, BOUND),
+    maxConcurrent: checkMaxConcurrent(options.maxConcurrent),
     maxQueued: checkNumber('bulkhead.maxQueued', options.maxQueued, 64, { ...BOUND, least: 0 }),
     queueTimeoutMs: checkNumber('bulkhead.queueTimeoutMs', options.queueTimeoutMs, Infinity, SPAN_MS),
     slot: checkChoice('bulkhead.slot', options.slot, ['headers', 'body']),
   };
+}
+
+function checkMaxConcurrent(value: unknown): number | 'adaptive' {
+  if (typeof value !== 'string') return checkNumber('bulkhead.maxConcurrent', value, 64, BOUND);
+  if (value === 'adaptive') return value;
+  throw new TypeError(`bulkhead.maxConcurrent must be a number or "adaptive", got ${show(value)}`);
 }
 
 export function resolveBreaker<R>(options: BreakerOptions<R> = {}): BreakerLimits<R> {

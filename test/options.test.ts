@@ -138,6 +138,14 @@ test.for(strings(bulkheadBounds))('resolveBulkhead() throws TypeError, for $opti
   expect(() => resolveBulkhead(options)).toThrow(`bulkhead.${option} must be`);
 });
 
+test('resolveBulkhead() takes "adaptive" for maxConcurrent, and no other word', () => {
+  expect(resolveBulkhead({ maxConcurrent: 'adaptive' }).maxConcurrent).toBe('adaptive');
+  expect(() => resolveBulkhead({ maxConcurrent: 'adaptiv' } as Options)).toThrow(
+    new TypeError('bulkhead.maxConcurrent must be a number or "adaptive", got "adaptiv"'),
+  );
+  expect(() => resolveBulkhead({ maxQueued: 'adaptive' } as Options)).toThrow('bulkhead.maxQueued must be an integer');
+});
+
 test('resolveBulkhead() knows two ways to hold a slot', () => {
   expect(resolveBulkhead({ slot: 'headers' }).slot).toBe('headers');
   expect(resolveBulkhead({ slot: 'body' }).slot).toBe('body');

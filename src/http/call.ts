@@ -66,6 +66,8 @@ export class Call {
   failure: FailureKind | undefined;
   /** Whether one of its attempts was a failure. */
   hasFailed = false;
+  /** Whether one of its attempts was turned away, or timed out. */
+  wasDropped = false;
   /** Whether the deadline that it inherited is over. */
   pastDue = false;
   /** How many wait for its answer. */

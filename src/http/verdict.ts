@@ -49,6 +49,9 @@ function isOutrun(context: CallContext): boolean {
   return context.scope.aborted && callOf(context).race?.isOutrun === true;
 }
 
+/** Too many requests; not now; somebody behind it took too long. */
+const OVERLOAD_STATUS: readonly number[] = [429, 503, 504];
+
 /** A timer that is later than this was held up with everything else here: a frozen tab, a stopped process. */
 const LATE_MS = 1_000;
 
@@ -66,6 +69,12 @@ export function failureOf(result: Settled<unknown>, outcome: Outcome, context: C
   if (context.scope.aborted) return 'deadline';
   if (result.error instanceof AttemptTimeoutError) return 'attempt-timeout';
   return call.hasHeaders ? 'body' : 'network';
+}
+
+/** Whether an attempt that was no success failed for load: it was turned away, or timed out. */
+export function isDropped(status: number | undefined, outcome: Outcome, failure: FailureKind | undefined): boolean {
+  if (status !== undefined) return OVERLOAD_STATUS.includes(status);
+  return outcome === 'failure' && failure === 'attempt-timeout';
 }
 
 /** Whether the attempt is worth another one, and the request may be sent again. */

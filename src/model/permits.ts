@@ -17,10 +17,24 @@ export function takeSlot<W extends Link<W>>(permits: Permits<W>, maxConcurrent: 
   return true;
 }
 
-/** Gives a slot back: it goes to the next waiter, who is returned, without being free in between. */
-export function passOn<W extends Link<W>>(permits: Permits<W>): W | undefined {
+/**
+ * Gives a slot back: it goes to the next waiter, who is returned, without being free in between. Nobody gets it if there are too
+ * many by now.
+ */
+export function passOn<W extends Link<W>>(permits: Permits<W>, maxConcurrent: number): W | undefined {
   const { first } = permits.queue;
-  if (first === undefined) permits.running -= 1;
-  else permits.queue.remove(first);
+  if (first === undefined || permits.running > maxConcurrent) {
+    permits.running -= 1;
+    return undefined;
+  }
+  permits.queue.remove(first);
+  return first;
+}
+
+/** Gives the next waiter a slot of those that there are more of by now, and returns it. */
+export function letIn<W extends Link<W>>(permits: Permits<W>, maxConcurrent: number): W | undefined {
+  const { first } = permits.queue;
+  if (first === undefined || !takeSlot(permits, maxConcurrent)) return undefined;
+  permits.queue.remove(first);
   return first;
 }

@@ -2,9 +2,10 @@ import { kept } from '../abort.ts';
 import { type Cancel, timersOutliveCalls } from '../clock.ts';
 import { BulkheadFullError, ClosedError, QueueTimeoutError } from '../errors.ts';
 import { CallContext, type Done, Layer, type Next, type Watcher } from '../layer.ts';
+import { ConcurrencyLimit, type Sign } from '../model/concurrency-limit.ts';
 import { Link } from '../model/linked-list.ts';
 import type { Settled } from '../model/outcome.ts';
-import { noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
+import { letIn, noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
 import { Unanswered, UnansweredCalls } from '../model/unanswered.ts';
 import {
   type BulkheadLimits,
@@ -16,12 +17,14 @@ import {
 } from '../options.ts';
 import { type Limit, type Timed, type Timeouts, timeoutsOf } from '../timeouts.ts';
 
-/** What a bulkhead tells about itself. */
+/** What a bulkhead tells about itself, and how it is to read results, where the default will not do. */
 export interface BulkheadHooks {
   /** A call has begun to wait. */
   onQueued?(running: number, queued: number, context: CallContext): void;
   /** It waits no more: it has its slot, or has left without. */
   onDequeued?(waitedMs: number, context: CallContext): void;
+  /** What a call that ends says of how many may run at once; `undefined`: nothing. Asked if that is found out. */
+  signOf?(result: Settled<unknown>, context: CallContext): Sign | undefined;
   /** Keeps the slot for as long as `value` streams, and returns what to hand out in its place. */
   holdFor?<T>(value: T, release: () => void, context: CallContext): T;
 }
@@ -103,6 +106,9 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
   readonly #permits: Permits<Waiter> = noPermits();
   readonly #unanswered = new UnansweredCalls<Slot>();
   readonly #queueTimeouts: Timeouts | undefined;
+  /** There if the limit is found out. */
+  readonly #adaptive: ConcurrencyLimit | undefined;
+  #maxConcurrent: number;
   /** Whom close() tells when no call is running. */
   #onIdle: (() => void)[] | undefined;
   #closed = false;
@@ -121,13 +127,16 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
     this.#limits = limits;
     this.#tools = tools;
     this.#hooks = hooks;
-    const { queueTimeoutMs } = limits;
+    const { maxConcurrent, queueTimeoutMs } = limits;
+    const limit = maxConcurrent === 'adaptive' ? new ConcurrencyLimit() : maxConcurrent;
+    this.#adaptive = typeof limit === 'number' ? undefined : limit;
+    this.#maxConcurrent = typeof limit === 'number' ? limit : limit.value;
     this.#queueTimeouts = queueTimeoutMs < Infinity ? timeoutsOf(queueTimeoutMs, tools.clock) : undefined;
   }
 
-  /** How many calls may hold a slot. */
+  /** How many calls may hold a slot: with `"adaptive"`, for now. */
   get maxConcurrent(): number {
-    return this.#limits.maxConcurrent;
+    return this.#maxConcurrent;
   }
 
   /** How many may wait for one. */
@@ -168,14 +177,41 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
   }
 
   #run<T, R>(slot: Slot, next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
-    return next(context.watchedBy(slot), (result) => {
+    const limit = this.#adaptive;
+    const startedAt = limit === undefined ? 0 : context.enteredAt(this.#tools.clock);
+    return next(context.watchedBy(slot), (settled) => {
       this.#unanswered.delete(slot);
+      const result = limit === undefined ? settled : this.#learned(limit, settled, context, startedAt);
       if (this.#limits.slot !== 'headers' && 'value' in result) {
         return done(held(result.value, slot, context, this.#hooks));
       }
       slot.letGo();
       return done(result);
     });
+  }
+
+  /** What is handed on: the result, or what a clock of the user's has thrown at it. */
+  #learned<T>(limit: ConcurrencyLimit, result: Settled<T>, context: CallContext, startedAt: number): Settled<T> {
+    const { clock } = this.#tools;
+    try {
+      const sign = this.#hooks.signOf === undefined ? signOf(result, context) : this.#hooks.signOf(result, context);
+      if (sign === undefined) return result;
+      const now = clock.now();
+      const { running } = this.#permits;
+      limit.note({ sign, latencyMs: now - startedAt, running, now, epochNow: clock.epochNow() });
+    } catch (error) {
+      return { error };
+    }
+    this.#maxConcurrent = limit.value;
+    for (let next = this.#letIn(); next !== undefined; next = this.#letIn()) next.grant();
+    return result;
+  }
+
+  /** Before anybody else can see that there is more room. */
+  #letIn(): Waiter | undefined {
+    const waiter = letIn(this.#permits, this.#maxConcurrent);
+    if (waiter !== undefined) this.#keepInSight(waiter.slot);
+    return waiter;
   }
 
   #slotFor(context: CallContext): Slot {
@@ -190,10 +226,9 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
   }
 
   #take(): boolean {
-    const { maxConcurrent } = this.#limits;
-    if (takeSlot(this.#permits, maxConcurrent)) return true;
+    if (takeSlot(this.#permits, this.#maxConcurrent)) return true;
     this.#takeBackLost();
-    return takeSlot(this.#permits, maxConcurrent);
+    return takeSlot(this.#permits, this.#maxConcurrent);
   }
 
   #takeBackLost(): void {
@@ -255,7 +290,7 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
 
   /** Hands a slot that has been given back to whoever is the next. */
   onFree(): void {
-    const waiter = passOn(this.#permits);
+    const waiter = passOn(this.#permits, this.#maxConcurrent);
     if (waiter !== undefined) {
       this.#keepInSight(waiter.slot);
       waiter.grant();
@@ -267,6 +302,14 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
 }
 
 const LONGEST_WATCH_MS = 600_000;
+
+/** Alone, it knows of timeouts. Other errors may come at once, or late, and say nothing of how much the service can take. */
+function signOf(result: Settled<unknown>, { scope }: CallContext): Sign | undefined {
+  if ('value' in result) return 'served';
+  if (scope.root.aborted) return undefined;
+  if (scope.aborted) return 'cut';
+  return Reflect.get(Object(result.error), 'name') === 'TimeoutError' ? 'dropped' : undefined;
+}
 
 /** What is handed out for a value that keeps its slot while it streams. */
 function held<T>(value: T, slot: Slot, context: CallContext, hooks: BulkheadHooks): Settled<T> {

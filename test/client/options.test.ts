@@ -164,6 +164,7 @@ const wrong: readonly Wrong[] = [
   [{ bulkhead: [20, 20] }, TypeError, /^bulkhead must be an object, got an array$/],
   [{ bulkhead: { maxConcurent: 5 } }, TypeError, /^bulkhead\.maxConcurent is not an option/],
   [{ bulkhead: { maxConcurrent: 0 } }, RangeError, /^bulkhead\.maxConcurrent must be .*, got 0$/],
+  [{ bulkhead: { maxConcurrent: 'auto' } }, TypeError, /^bulkhead\.maxConcurrent must be .*"adaptive", got "auto"$/],
   [{ bulkhead: { maxQueued: 1.5 } }, RangeError, /^bulkhead\.maxQueued must be .*, got 1\.5$/],
   [{ bulkhead: { queueTimeoutMs: 0 } }, RangeError, /^bulkhead\.queueTimeoutMs must be .*, got 0$/],
   [{ bulkhead: { slot: 'trailers' } }, TypeError, /^bulkhead\.slot must be .*, got "trailers"$/],

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Scope } from '../../src/abort.ts';
 import { type CallLimits, type HttpRetryLimits, resolveClient } from '../../src/client-options.ts';
 import { Answer } from '../../src/http/answer.ts';
-import { failureOf, httpResult, outcomeOf, retryAfterMsOf, shouldRetry } from '../../src/http/verdict.ts';
+import { failureOf, httpResult, isDropped, outcomeOf, retryAfterMsOf, shouldRetry } from '../../src/http/verdict.ts';
 import { AttemptTimeoutError, DeadlineExceededError, type HttpResult, type Outcome } from '../../src/index.ts';
 import { CallContext } from '../../src/layer.ts';
 import type { Settled } from '../../src/model/outcome.ts';
@@ -236,4 +236,21 @@ test('httpResult() shows the response of a value, and an error as it is', () => 
   const response = new Response();
   expect(httpResult({ value: new Answer(response, { parsed: true }) })).toEqual({ response });
   expect(httpResult({ error: undefined })).toEqual({ error: undefined });
+});
+
+test.for([
+  [429, 'ignored', 'status', true],
+  [503, 'failure', 'status', true],
+  [504, 'failure', 'status', true],
+  [408, 'ignored', 'status', false],
+  [500, 'failure', 'status', false],
+  [502, 'failure', 'status', false],
+  [undefined, 'failure', 'attempt-timeout', true],
+  // The timer was late, for a reason on this side.
+  [undefined, 'ignored', 'attempt-timeout', false],
+  [undefined, 'failure', 'network', false],
+  [undefined, 'failure', 'body', false],
+  [undefined, 'ignored', 'aborted', false],
+] as const)('isDropped() of status %s, %s, %s: %s', ([status, outcome, failure, expected]) => {
+  expect(isDropped(status, outcome, failure)).toBe(expected);
 });

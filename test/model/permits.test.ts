@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { Link } from '../../src/model/linked-list.ts';
-import { noPermits, type Permits, passOn, takeSlot } from '../../src/model/permits.ts';
+import { letIn, noPermits, type Permits, passOn, takeSlot } from '../../src/model/permits.ts';
 
 class Waiter extends Link<Waiter> {
   readonly name: string;
@@ -42,7 +42,7 @@ test('takeSlot() never refuses, when there is no bound', () => {
 test('passOn() frees the slot, when nobody waits', () => {
   const permits = noPermits<Waiter>();
   takeSlot(permits, 1);
-  expect(passOn(permits)).toBeUndefined();
+  expect(passOn(permits, 1)).toBeUndefined();
   expect(permits.running).toBe(0);
   expect(takeSlot(permits, 1)).toBe(true);
 });
@@ -50,7 +50,7 @@ test('passOn() frees the slot, when nobody waits', () => {
 test('passOn() hands the slot to the first waiter, and it is free to nobody in between', () => {
   const permits = permitsWith('a');
   takeSlot(permits, 1);
-  const passed = passOn(permits);
+  const passed = passOn(permits, 1);
   expect(passed).toMatchObject({ name: 'a', list: undefined });
   expect(permits.running).toBe(1);
   expect(waiting(permits)).toEqual([]);
@@ -59,15 +59,35 @@ test('passOn() hands the slot to the first waiter, and it is free to nobody in b
 
 test('passOn() serves first in, first out', () => {
   const permits = permitsWith('a', 'b', 'c');
-  expect(passOn(permits)?.name).toBe('a');
+  takeSlot(permits, 1);
+  expect(passOn(permits, 1)?.name).toBe('a');
   expect(waiting(permits)).toEqual(['b', 'c']);
   permits.queue.add(new Waiter('d'));
-  expect([1, 2, 3, 4].map(() => passOn(permits)?.name)).toEqual(['b', 'c', 'd', undefined]);
+  expect([1, 2, 3, 4].map(() => passOn(permits, 1)?.name)).toEqual(['b', 'c', 'd', undefined]);
 });
 
 test('passOn() passes over who has left', () => {
   const permits = permitsWith('a', 'b', 'c');
   const [, second] = permits.queue.values();
   expect(second && permits.queue.remove(second)).toBe(true);
-  expect([passOn(permits)?.name, passOn(permits)?.name]).toEqual(['a', 'c']);
+  expect([passOn(permits, 1)?.name, passOn(permits, 1)?.name]).toEqual(['a', 'c']);
+});
+
+test('passOn() gives the slot to nobody while more run than may', () => {
+  const permits = permitsWith('a');
+  for (let call = 0; call < 3; call += 1) takeSlot(permits, 3);
+  expect([passOn(permits, 1), passOn(permits, 1)]).toEqual([undefined, undefined]);
+  expect(permits.running).toBe(1);
+  expect(passOn(permits, 1)?.name).toBe('a');
+  expect(permits.running).toBe(1);
+});
+
+test('letIn() lets waiters in, first in, first out, as long as there are slots', () => {
+  const permits = permitsWith('a', 'b', 'c');
+  takeSlot(permits, 1);
+  expect(letIn(permits, 1)).toBeUndefined();
+  expect([1, 2, 3].map(() => letIn(permits, 3)?.name)).toEqual(['a', 'b', undefined]);
+  expect([permits.running, waiting(permits)]).toEqual([3, ['c']]);
+  expect([1, 2].map(() => letIn(permits, 9)?.name)).toEqual(['c', undefined]);
+  expect(permits.running).toBe(4);
 });

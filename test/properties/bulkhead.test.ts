@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { Bulkhead, type Context } from '../../src/index.ts';
+import { Bulkhead, type BulkheadOptions, type Context } from '../../src/index.ts';
+import type { BulkheadHooks } from '../../src/policies/bulkhead.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { answerOf, flush, pick, RUNS, ticks } from './bench.ts';
 import { type Manner, NaiveBulkhead, type NaiveLimits } from './naive-bulkhead.ts';
@@ -81,10 +82,13 @@ class Users {
   closesDone = 0;
   #shared = newSignal('shared 0');
 
-  constructor(limits: NaiveLimits) {
+  constructor(limits: BulkheadOptions, signOf?: NonNullable<BulkheadHooks['signOf']>) {
     this.bulkhead = new Bulkhead(
       { ...limits, clock: this.clock },
-      { onQueued: (running, queued) => this.queuedEvents.push([running, queued]) },
+      {
+        onQueued: (running, queued) => this.queuedEvents.push([running, queued]),
+        ...(signOf === undefined ? {} : { signOf }),
+      },
     );
   }
 
@@ -251,5 +255,47 @@ test('Bulkhead loses nobody and serves nobody twice, at whatever turn of the eve
       expect(servedUnrun).toEqual([]);
     }),
     RUNS,
+  );
+});
+
+test('Bulkhead with a limit that is found out loses nobody, serves nobody twice, and keeps nobody waiting where there is room', {
+  timeout: 60_000,
+}, async () => {
+  const steps = fc.array(fc.record({ command, turns: fc.nat(15) }), { maxLength: 60, size: 'max' });
+  const signs = fc.infiniteStream(fc.constantFrom(undefined, 'served', 'served', 'dropped', 'cut' as const));
+  const queueTimeoutMs = fc.constantFrom(Infinity, 20, 50);
+  await fc.assert(
+    fc.asyncProperty(steps, signs, queueTimeoutMs, async (script, told, queueTimeoutMs) => {
+      const users = new Users({ maxConcurrent: 'adaptive', maxQueued: 40, queueTimeoutMs }, () => told.next().value);
+      const { bulkhead, clock } = users;
+      for (const { command, turns } of script) {
+        // Enough of them to fill it.
+        const times = command.type === 'arrive' ? 15 : 5;
+        for (let time = 0; time < times; time += 1) await play(command, users);
+        await ticks(turns);
+        const { running, queued, maxConcurrent } = bulkhead;
+        expect(maxConcurrent).toBeGreaterThanOrEqual(1);
+        expect(Number.isInteger(maxConcurrent)).toBe(true);
+        expect(running).toBeGreaterThanOrEqual(users.running.length);
+        // Nobody waits where there is room.
+        if (queued > 0) expect(running).toBeGreaterThanOrEqual(maxConcurrent);
+      }
+      for (const _ of users.calls) {
+        await flush();
+        for (const call of users.running) call.finish?.(false);
+        if (bulkhead.running === 0) break;
+      }
+      await clock.advance(1_000);
+      await flush();
+      expect({ running: bulkhead.running, queued: bulkhead.queued, timers: clock.pending }).toEqual({
+        running: 0,
+        queued: 0,
+        timers: 0,
+      });
+      expect(users.closesDone).toBe(users.closes);
+      expect(new Set(users.started).size).toBe(users.started.length);
+      expect(users.calls.filter(({ answer }) => answer === undefined)).toEqual([]);
+    }),
+    { ...RUNS, numRuns: RUNS.numRuns / 5 },
   );
 });

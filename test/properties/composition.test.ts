@@ -231,7 +231,8 @@ test('createClient() answers each call once, and is as it was when all are answe
     fc.asyncProperty(options, trips, steps, async (given, network, script) => {
       const world = new World(given, network);
       const most = sideBySide(given);
-      const { maxConcurrent = 0, maxQueued = 0 } = given.bulkhead === false ? {} : (given.bulkhead ?? {});
+      const { maxConcurrent: limit = 0, maxQueued = 0 } = given.bulkhead === false ? {} : (given.bulkhead ?? {});
+      const maxConcurrent = Number(limit);
       for (const { command, turns } of script) {
         await world.play(command);
         await ticks(turns);
