@@ -1,4 +1,5 @@
 import type { Experiment } from './experiment.ts';
+import { adaptiveLimit } from './experiments/adaptive-limit.ts';
 import { breakerStrategies } from './experiments/breaker-strategies.ts';
 import { bulkheadSizing } from './experiments/bulkhead-sizing.ts';
 import { cascadingFailure } from './experiments/cascading-failure.ts';
@@ -19,5 +20,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   bulkheadSizing,
   staleIfError,
   breakerStrategies,
+  adaptiveLimit,
   hedging,
 ].map((each) => each as Experiment);
