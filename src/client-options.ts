@@ -19,6 +19,7 @@ import {
   type BreakerOptions,
   type BulkheadLimits,
   type BulkheadOptions,
+  HEDGE_KEYS,
   type HedgeLimits,
   type HedgeOptions,
   type RetryBudgetOptions,
@@ -286,7 +287,8 @@ function resolveCallHedge(
 ): HedgeLimits | false {
   if (wanted === undefined) return ofClient;
   if (wanted === false) return false;
-  if (ofClient === false || Object(wanted) !== wanted) return resolveHedge(wanted, 'init.hedge');
+  checkKeys('init.hedge', wanted, HEDGE_KEYS);
+  if (ofClient === false) return resolveHedge(wanted, 'init.hedge');
   // One of the two takes the place of the other.
   const { afterMs, percentile } = wanted.afterMs === undefined && wanted.percentile === undefined ? ofClient : wanted;
   const { maxExtra = ofClient.maxExtra } = wanted;

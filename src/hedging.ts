@@ -3,7 +3,7 @@ import { dependencyOf } from './dependency.ts';
 import type { BodyLeases } from './http/body.ts';
 import { type Call, callOf } from './http/call.ts';
 import { isOffline } from './http/online.ts';
-import { shouldRetry, statusOf } from './http/verdict.ts';
+import { retryAfterMsOf, shouldRetry, statusOf } from './http/verdict.ts';
 import type { CallContext } from './layer.ts';
 import { RETRYABLE_STATUS, type Settled } from './model/outcome.ts';
 import type { HedgeLimits } from './options.ts';
@@ -42,9 +42,16 @@ export function hedgingOf(
       return context.beside(scope, { ...context.caller, call }, context.attempt + (whole.hedges ?? 0));
     },
     isGood: (result, context) => !isWorthAnother(result, context, retry),
+    // An answer is worth more than an error, and of two answers the one that asks for the longer wait.
+    prefers(result, other) {
+      if ('error' in result || 'error' in other) return 'error' in other;
+      const [asks, asked] = [result, other].map((each) => retryAfterMsOf(each, clock.epochNow()) ?? 0);
+      return Number(asks) >= Number(asked);
+    },
     onFirst(result, tookMs, waitMs, context) {
-      // An error that came sooner says nothing of how long answers take.
-      if (limits.percentile === undefined || ('error' in result && tookMs < waitMs)) return;
+      // An error, or a refusal, that came sooner says nothing of how long answers take.
+      const isRefused = 'error' in result || isWorthAnother(result, context, retry);
+      if (limits.percentile === undefined || (isRefused && tookMs < waitMs)) return;
       dependencyOf(callOf(context)).noteRead(tookMs, limits.percentile, clock.now());
     },
     onOutrun(runner) {
@@ -75,7 +82,11 @@ function isRead({ request: { method, idempotent }, reads }: Call): boolean {
 }
 
 function isWorthAnother(result: Settled<unknown>, context: CallContext, retry: HttpRetryLimits | false): boolean {
-  if (retry === false) return RETRYABLE_STATUS.includes(statusOf(result) ?? 0);
+  const status = statusOf(result) ?? 0;
+  // Whether or not this request may be retried.
+  if (retry === false || retry.shouldRetry === undefined) {
+    return RETRYABLE_STATUS.includes(status) || (retry !== false && retry.statusCodes.has(status));
+  }
   try {
     return shouldRetry(result, context.attempt, context, retry);
   } catch {

@@ -157,6 +157,9 @@ export interface RetryLimits extends BackoffLimits {
 /** The names of {@link LayerTools}. */
 export const TOOL_KEYS: readonly string[] = ['clock', 'random', 'name'];
 
+/** The names of {@link HedgeOptions}. */
+export const HEDGE_KEYS: readonly string[] = ['afterMs', 'percentile', 'maxExtra'];
+
 /** The names of {@link BackoffOptions}. */
 export const BACKOFF_KEYS: readonly string[] = [
   'maxAttempts',
@@ -285,7 +288,7 @@ export function resolveRetry(options: BackoffOptions, path = 'retry'): RetryLimi
 const PERCENTILE = { above: 0, most: 0.999 };
 
 export function resolveHedge(options: HedgeOptions, path = 'hedge'): HedgeLimits {
-  checkKeys(path, options, ['afterMs', 'percentile', 'maxExtra']);
+  checkKeys(path, options, HEDGE_KEYS);
   const { afterMs, percentile } = options;
   checkEither(path, { afterMs, percentile });
   return {

@@ -27,9 +27,9 @@ export function sharedCalls(maxBytes: number, clock: Clock, propagates: boolean)
       Object.assign(callOf(shared), { id, followers });
     },
     report(shared, own, leads) {
-      const { id, outcome, status, failure, sentAt, attempts, queuedMs, answer } = callOf(shared);
+      const { id, outcome, status, failure, hasFailed, sentAt, attempts, queuedMs, answer } = callOf(shared);
       // What all of them have been told is counted once, and stored once.
-      const call = Object.assign(callOf(own), { outcome, status, failure, sentAt, follows: !leads });
+      const call = Object.assign(callOf(own), { outcome, status, failure, hasFailed, sentAt, follows: !leads });
       if (id !== call.id) call.joined = id;
       if (!leads) return;
       call.attempts += attempts;

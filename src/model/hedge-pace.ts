@@ -4,7 +4,7 @@ import { addCount, countOf, type SlicedCounts, slicedCounts } from './sliced-cou
  * When reads that are slower than a percentile are sent once more. Constant memory at any traffic; updated in place.
  */
 export interface HedgePace {
-  /** How long answers took in the last minute, in buckets, each a twelfth wider than the one before. */
+  /** How long answers took in the last minute, in buckets, each a eleventh wider than the one before. */
   readonly latencies: SlicedCounts;
   /** Hedges that have been earned and not sent. */
   credit: number;
@@ -47,7 +47,7 @@ export function spendHedge(pace: HedgePace): boolean {
 }
 
 /**
- * The latency, in ms, that such a share of the reads did not exceed: at most a twelfth above it, so that no more than the others
+ * The latency, in ms, that such a share of the reads did not exceed: at most a eleventh above it, so that no more than the others
  * do. `undefined` while they are too few to tell.
  */
 export function percentileMs({ latencies }: HedgePace, share: number, now: number): number | undefined {

@@ -17,6 +17,8 @@ export interface HedgeHooks {
   begin(context: CallContext, scope: Scope, isHedge: boolean): CallContext;
   /** Whether a value wins while other requests are under way. */
   isGood(result: Settled<unknown>, context: CallContext): boolean;
+  /** Whether this is the one to hand on, when none is good; the other one came before it. */
+  prefers(result: Settled<unknown>, other: Settled<unknown>): boolean;
   /** How long the first request took until its answer, its end, or until another's answer. */
   onFirst(result: Settled<unknown>, tookMs: number, waitMs: number, context: CallContext): void;
   /** It is about to be aborted: another was answered. */
@@ -64,13 +66,29 @@ function race<T>(
     const startedAt = context.enteredAt(clock);
     const underWay = new Set<CallContext>();
     let chosen: Settled<T> | undefined;
+    /** What is handed on if no good answer comes. */
+    let best: { readonly result: Settled<T>; readonly runner: CallContext } | undefined;
     let extra = 0;
     let cancel: Cancel | undefined;
 
-    /** The first good answer does, and the last result if none is. */
-    const wins = (result: Settled<T>): boolean => {
-      if (underWay.size === 0 || context.scope.aborted) return true;
-      return 'value' in result && hooks.isGood(result, context);
+    /** The first good answer does. */
+    const wins = (result: Settled<T>): boolean =>
+      context.scope.aborted || ('value' in result && hooks.isGood(result, context));
+
+    const take = (result: Settled<T>, runner: CallContext): void => {
+      if (best !== undefined && best.runner !== runner) hooks.discard(best.result, best.runner);
+      best = undefined;
+      hooks.onChosen(result, runner, context);
+      choose(result);
+    };
+
+    const keep = (result: Settled<T>, runner: CallContext): void => {
+      if (best !== undefined && !hooks.prefers(result, best.result)) {
+        hooks.discard(result, runner);
+        return;
+      }
+      if (best !== undefined) hooks.discard(best.result, best.runner);
+      best = { result, runner };
     };
 
     const choose = (result: Settled<T>): void => {
@@ -90,10 +108,12 @@ function race<T>(
       try {
         runner.closeAfter(result, runner.scope);
         if (!isHedge) hooks.onFirst(result, clock.now() - startedAt, waitMs, context);
-        if (chosen === undefined && wins(result)) {
-          hooks.onChosen(result, runner, context);
-          choose(result);
-        } else hooks.discard(result, runner);
+        if (chosen !== undefined) hooks.discard(result, runner);
+        else if (wins(result)) take(result, runner);
+        else {
+          keep(result, runner);
+          if (underWay.size === 0 && best !== undefined) take(best.result, best.runner);
+        }
       } catch (error) {
         // A clock of the user's: the layers outside have to hear of it.
         if (chosen === undefined) choose({ error });

@@ -165,8 +165,10 @@ test('hedge waits for the other when the first answer is one that would be retri
   const call = watch(client.fetch(url));
   await clock.advance(60);
   expect(call.state).toBe('pending');
-  expect(cancelled()).toBe(true);
+  // It would do, if the other fails as well.
+  expect(cancelled()).toBe(false);
   await clock.advance(50);
+  expect(cancelled()).toBe(true);
   expect(await call.value?.text()).toBe('good');
   expect(facts(events, 'attempt').map(({ attempt, outcome, status }) => [attempt, outcome, status])).toEqual([
     [1, 'failure', 503],
@@ -237,7 +239,52 @@ test('hedge sends no third request when one of two has failed', async () => {
   expect(upstream.calls).toBe(2);
   expect(call.state).toBe('pending');
   await clock.advance(10_000);
-  expect(call.error).toMatchObject({ code: 'ATTEMPT_TIMEOUT' });
+  expect(call.value?.status).toBe(503);
+});
+
+test.for([
+  ['a network error', new TypeError('reset')],
+  ['a hang, ended by its attempt timeout', 'hang'],
+] as const)('hedge hands on the answer it has, and not what comes after it: %s', async ([, other]) => {
+  const { client, clock, events } = hedgeBench([late(60, 'busy', 503), other], { retry: { maxAttempts: 1 } });
+  const call = watch(client.fetch(url));
+  await clock.advance(20_000);
+  expect([call.value?.status, await call.value?.text()]).toEqual([503, 'busy']);
+  expect(facts(events, 'completed')).toMatchObject([{ outcome: 'failure', status: 503, attempts: 2 }]);
+  // As for any body, the deadline's timer is there until then.
+  await clock.advance(10_000);
+  expect(clock.pending).toBe(0);
+});
+
+test.for([
+  ['first', [{ 'retry-after': '60' }, {}]],
+  ['second', [{}, { 'retry-after': '60' }]],
+] as const)(
+  'hedge hands on the answer that asks for the longer wait, when none is good: the %s',
+  async ([, headers]) => {
+    const steps = headers.map((each, nth) => ({ status: 503, headers: each, body: `${nth}`, delayMs: 60 }));
+    const { client, clock, upstream } = hedgeBench(steps, { retry: { maxAttempts: 3 } });
+    const call = watch(client.fetch(url));
+    await clock.advance(110);
+    // More than maxRetryAfterMs: no retry, and it is handed out.
+    expect(call.value?.headers.get('retry-after')).toBe('60');
+    expect(upstream.calls).toBe(2);
+  },
+);
+
+test('hedge learns nothing from refusals that come at once', async () => {
+  const answer = (delayMs: number, status = 200) => ({ status, delayMs, body: null });
+  const steps = [
+    ...Array.from({ length: 30 }, () => answer(100)),
+    ...Array.from({ length: 300 }, () => answer(1, 429)),
+  ];
+  const { client, clock } = hedgeBench(steps, { hedge: { percentile: 0.95 }, retry: { maxAttempts: 1 } });
+  for (let read = 0; read < 330; read += 1) {
+    const call = client.fetch(url);
+    await clock.advance(100);
+    await call;
+  }
+  expect(client.snapshot().dependencies[origin]?.hedgeAfterMs).toBeGreaterThanOrEqual(100);
 });
 
 test('hedge counts as retry.shouldRetry says what is good enough to win', async () => {

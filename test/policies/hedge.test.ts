@@ -17,6 +17,7 @@ function hedged<T>(work: AsyncNext<T>, changes: Partial<HedgeHooks> = {}, clock:
     mayHedge: () => true,
     begin: (context, scope, isHedge) => context.beside(scope, context.caller, isHedge ? 2 : 1),
     isGood: () => true,
+    prefers: () => true,
     onFirst: () => {},
     onOutrun: outrun,
     onChosen: () => {},

@@ -11,7 +11,7 @@ import { RUNS } from './bench.ts';
 const reads = fc.array(fc.double({ min: 0, max: 200_000, noNaN: true }), { minLength: 1, maxLength: 300 });
 const share = fc.constantFrom(0.5, 0.9, 0.95, 0.99);
 
-test('percentileMs() is what sorting all reads gives, or up to a twelfth more', () => {
+test('percentileMs() is what sorting all reads gives, or up to an eleventh more', () => {
   fc.assert(
     fc.property(reads, share, (tooksMs, part) => {
       const pace = newPace(0);
@@ -76,9 +76,11 @@ function naiveRace(
     sent += 1;
   const byEnd = Array.from({ length: sent }, (_, nth) => nth).toSorted((a, b) => endAt(a) - endAt(b));
   const good = byEnd.find((nth) => !waitsFor(runners[nth] as Runner));
-  const winner = good ?? (byEnd.at(-1) as number);
-  const aborted = byEnd.filter((nth) => endAt(nth) > endAt(winner)).toSorted();
-  return { atMs: endAt(winner), winner, sent, aborted };
+  const last = byEnd.at(-1) as number;
+  const winner = good ?? byEnd.findLast((nth) => runners[nth]?.status !== 'network') ?? last;
+  const atMs = endAt(good ?? last);
+  const aborted = byEnd.filter((nth) => endAt(nth) > atMs).toSorted();
+  return { atMs, winner, sent, aborted };
 }
 
 const runner = fc.record<Runner>({
@@ -87,7 +89,7 @@ const runner = fc.record<Runner>({
   status: fc.constantFrom(200, 200, 404, 501, 503, 429, 'network' as const),
 });
 
-test('hedge gives the first good answer, or the last result, whatever comes when', async () => {
+test('hedge gives the first good answer, or the last one, or the last error, whatever comes when', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(runner, { minLength: 4, maxLength: 4 }),
