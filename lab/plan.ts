@@ -21,9 +21,10 @@ const MOST: Readonly<Record<Exclude<keyof Plan, 'policy'>, number>> = {
   urls: 100_000,
   medianMs: 60_000,
   p99Ms: 600_000,
-  capacityPerSecond: 100_000,
+  capacityPerSecond: 10_000,
   backlog: 1_000_000,
 };
+const LEAST: Readonly<Record<string, number>> = { backlog: 0, callsPerSecond: 1, capacityPerSecond: 1 };
 const WHOLE: readonly string[] = ['instances', 'urls', 'backlog'];
 
 /**
@@ -33,7 +34,7 @@ const WHOLE: readonly string[] = ['instances', 'urls', 'backlog'];
 export function readPlan(path: string): Plan {
   const given = parsed(path);
   for (const key of Object.keys(given)) {
-    if (!(key in DEFAULTS))
+    if (!Object.hasOwn(DEFAULTS, key))
       throw new UsageError(`${path}: ${key} is not a key; there are ${Object.keys(DEFAULTS).join(', ')}`);
   }
   const plan = { ...DEFAULTS, ...given };
@@ -61,20 +62,21 @@ function parsed(path: string): Partial<Plan> {
 }
 
 function checkNumber(path: string, key: string, value: unknown, most: number): void {
-  const least = key === 'backlog' ? 0 : Number.MIN_VALUE;
+  const least = LEAST[key] ?? Number.MIN_VALUE;
   const fits =
     typeof value === 'number' && value >= least && value <= most && (Number.isInteger(value) || !WHOLE.includes(key));
   if (fits) return;
   const what = WHOLE.includes(key) ? 'a whole number' : 'a number';
-  throw new UsageError(
-    `${path}: ${key} must be ${what} ${least === 0 ? 'from 0' : 'above 0, and at most'} ${least === 0 ? `to ${most}` : most}, got ${JSON.stringify(value)}`,
-  );
+  const range = least === Number.MIN_VALUE ? `above 0, and at most ${most}` : `from ${least} to ${most}`;
+  const got = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  throw new UsageError(`${path}: ${key} must be ${what} ${range}, got ${got}`);
 }
 
 /** The library itself says what is wrong. */
 function checkPolicy(path: string, policy: unknown): void {
   try {
-    if (Object(policy) !== policy) throw new TypeError(`must be an object, got ${JSON.stringify(policy)}`);
+    if (Object(policy) !== policy || Array.isArray(policy))
+      throw new TypeError(`must be an object, got ${JSON.stringify(policy)}`);
     createClient(withStore(policy as ClientOptions));
   } catch (error) {
     throw new UsageError(`${path}: policy: ${error instanceof Error ? error.message : String(error)}`);

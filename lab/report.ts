@@ -16,6 +16,7 @@ function line(finding: Finding, paint: Paint): string {
 /** A number with its unit, as exact as it is useful. */
 export function amountOf({ value, unit }: Finding): string {
   if (value === Infinity) return 'never';
+  if (Number.isNaN(value)) return '–';
   const text = value.toLocaleString(
     'en',
     value >= 1_000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 },

@@ -45,6 +45,7 @@ interface Scenario {
 const FROM = 20_000;
 const UNTIL = 50_000;
 const END = 110_000;
+const PATIENCE_MS = 120_000;
 
 const isTrouble = (at: number): boolean => at >= FROM && at < UNTIL;
 
@@ -68,7 +69,7 @@ const SCENARIOS: readonly Scenario[] = [
     title: 'Too many calls',
     hypothesis: 'Twice as many calls as the service can serve, for half a minute.',
     busier: (at, { callsPerSecond, capacityPerSecond }) =>
-      isTrouble(at) ? (2 * capacityPerSecond) / callsPerSecond : 1,
+      isTrouble(at) ? (2 * Math.max(capacityPerSecond, callsPerSecond)) / callsPerSecond : 1,
   },
   {
     name: 'cold-start',
@@ -148,29 +149,37 @@ async function runOf(
   });
   clock.schedule(FROM, () => scenario.begin?.(service));
   clock.schedule(UNTIL, () => scenario.end?.(service));
-  await clock.run(END, onProgress);
-  const made = users.made.between(0, END - 10_000);
+  // Until the slowest have their answer, too.
+  await clock.run(END + PATIENCE_MS, onProgress);
   return {
     answered: users.answered.perSecond(0, END - 1_000, 1_000),
     requests: service.arrived.perSecond(0, END - 1_000, 1_000),
-    share: Math.min(1, users.answered.between(0, END - 10_000) / made),
-    perCall: service.arrived.between(0, END - 10_000) / made,
-    p50Ms: users.latencyMs(0.5),
+    share: users.answeredShare(0, END),
+    perCall: service.arrived.between(0, END + PATIENCE_MS) / users.made.between(0, END),
+    p50Ms: users.latenciesMs.length === 0 ? Number.NaN : users.latencyMs(0.5),
     longestMs: users.waitMs(0.99),
     mostUnderWay: users.mostUnderWay,
     recoverySeconds: recoverySeconds(users),
   };
 }
 
-/** Each client has a store of its own: one in memory is not shared. */
-export function withStore({ fallback, ...rest }: ClientOptions): ClientOptions {
-  if (fallback === undefined || fallback === false) return rest;
-  return { ...rest, fallback: { ...fallback, store: memoryStore() } };
+/**
+ * Each client has a store of its own: one in memory is not shared.
+ * @throws TypeError if the policy brings one.
+ */
+export function withStore(policy: ClientOptions): ClientOptions {
+  const { fallback } = policy;
+  // What is no object, the library refuses.
+  if (Object(fallback) !== fallback || Array.isArray(fallback)) return policy;
+  if (Object.hasOwn(fallback as object, 'store')) {
+    throw new TypeError('fallback.store is no JSON: each instance gets a store in memory');
+  }
+  return { ...policy, fallback: { ...(fallback as object), store: memoryStore() } };
 }
 
 /** Seconds after the trouble until nearly all calls are answered, and stay so. */
-function recoverySeconds({ made, answered }: Calls): number {
-  const isWell = (at: number): boolean => answered.between(at, at + 5_000) >= made.between(at, at + 5_000) * 0.95;
+function recoverySeconds(users: Calls): number {
+  const isWell = (at: number): boolean => users.answeredShare(at, at + 5_000) >= 0.95;
   let wellFrom = Infinity;
   for (let at = END - 10_000; at >= UNTIL && isWell(at); at -= 500) wellFrom = at;
   return (wellFrom - UNTIL) / 1_000;

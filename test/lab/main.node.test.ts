@@ -33,16 +33,22 @@ test('npm run lab -- --policy makes one page of five scenarios, with three polic
 }, 60_000);
 
 test("npm run lab says what it can do, and what it can't", async () => {
-  const [help, unknown, option, seed, file] = await Promise.all([
+  const policy = join(directory, 'fine.json');
+  writeFileSync(policy, '{}');
+  const [help, unknown, option, seed, file, page, both] = await Promise.all([
     lab('--help'),
     lab('nothing'),
     lab('--sed', '5'),
     lab('--seed', 'x'),
     lab('--policy', 'nowhere.json'),
+    lab('--policy', policy, '--page', join(directory, 'nowhere', 'page.html')),
+    lab('--policy', policy, 'hedging'),
   ]);
   expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('npm run lab -- --policy FILE') });
   expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('There is no experiment "nothing"') });
   expect(option).toMatchObject({ code: 2, stderr: expect.stringContaining('--sed') });
   expect(seed).toMatchObject({ code: 2, stderr: expect.stringContaining('--seed must be a whole number, got "x"') });
   expect(file).toMatchObject({ code: 2, stderr: expect.stringContaining("nowhere.json can't be read as JSON") });
+  expect(page).toMatchObject({ code: 2, stderr: expect.stringContaining("can't be written: ENOENT") });
+  expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('With --policy there are no experiments') });
 }, 60_000);
