@@ -37,9 +37,4 @@ export class Series {
     }
     return points;
   }
-
-  /** The most there was in a bucket, as a rate per second. */
-  get most(): number {
-    return (Math.max(0, ...this.#counts.map((count) => count ?? 0)) / this.bucketMs) * 1_000;
-  }
 }

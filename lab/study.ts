@@ -34,6 +34,8 @@ interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly hypothesis: string;
+  /** What the pictures call it, if there is any. */
+  readonly trouble?: string;
   /** How many times longer the service takes. */
   readonly slower?: (at: number) => number;
   /** How many times more calls there are. */
@@ -55,6 +57,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'outage',
     title: 'An outage',
     hypothesis: 'The service refuses all connections for half a minute.',
+    trouble: 'down',
     begin: (service) => service.crash(),
     end: (service) => service.restart(),
   },
@@ -62,12 +65,14 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'slow',
     title: 'Ten times slower',
     hypothesis: 'The service takes ten times as long for half a minute, and serves a tenth.',
+    trouble: 'ten times slower',
     slower: (at) => (isTrouble(at) ? 10 : 1),
   },
   {
     name: 'overload',
     title: 'Too many calls',
     hypothesis: 'Twice as many calls as the service can serve, for half a minute.',
+    trouble: 'twice as much',
     busier: (at, { callsPerSecond, capacityPerSecond }) =>
       isTrouble(at) ? (2 * Math.max(capacityPerSecond, callsPerSecond)) / callsPerSecond : 1,
   },
@@ -75,6 +80,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'cold-start',
     title: 'A crash and a cold start',
     hypothesis: 'The service is gone for half a minute, and takes five times as long for the ten seconds after it.',
+    trouble: 'gone',
     begin: (service) => service.crash(),
     end: (service) => service.restart(),
     slower: (at) => (at >= UNTIL && at < UNTIL + 10_000 ? 5 : 1),
@@ -197,11 +203,8 @@ function findingsOf(of: string, run: Run | undefined): readonly Finding[] {
   ];
 }
 
-function figuresOf({ name, title, ...what }: Scenario, names: readonly string[], runs: Readonly<Record<string, Run>>) {
-  const bands =
-    name === 'good-day'
-      ? []
-      : [{ fromSecond: FROM / 1_000, toSecond: UNTIL / 1_000, label: what.hypothesis.split(',')[0] ?? '' }];
+function figuresOf({ name, title, trouble }: Scenario, names: readonly string[], runs: Readonly<Record<string, Run>>) {
+  const bands = trouble === undefined ? [] : [{ fromSecond: FROM / 1_000, toSecond: UNTIL / 1_000, label: trouble }];
   const lines = (pick: (run: Run) => readonly Point[]): Record<string, readonly Point[]> =>
     Object.fromEntries(names.flatMap((policy) => (runs[policy] === undefined ? [] : [[policy, pick(runs[policy])]])));
   return [
