@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { memoryStore } from '../src/index.ts';
 import { createServerTiming } from '../src/server-timing.ts';
-import { clientBench, errorOf, origin, url } from './client/bench.ts';
+import { clientBench, errorOf, fetchAndStore, origin, url } from './client/bench.ts';
 
 test('createServerTiming() tells what a call spent where: in all, in the queue, in attempts and between them', async () => {
   const { client, clock } = clientBench(
@@ -41,7 +41,7 @@ test('createServerTiming() says where an answer is from that is not from the net
     fallback: { store: memoryStore(), maxAgeMs: 1_000, respond: () => new Response('none') },
   });
   const serverTiming = createServerTiming(client);
-  await client.fetch(url);
+  await fetchAndStore(client, url);
   expect(serverTiming(await client.fetch(url))).toBe('upstream;dur=0;desc="cache"');
   await clock.advance(2_000);
   expect(serverTiming(await client.fetch(url))).toContain('upstream;dur=0;desc="cache degraded"');

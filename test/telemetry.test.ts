@@ -5,7 +5,7 @@ import { createClient, memoryStore } from '../src/index.ts';
 import { type CallObserver, observe, type StartedCall } from '../src/telemetry.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
 import { scriptedFetch } from '../src/testing/scripted-fetch.ts';
-import { clientBench, errorOf, origin, url } from './client/bench.ts';
+import { clientBench, errorOf, fetchAndStore, origin, url } from './client/bench.ts';
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -79,7 +79,7 @@ test('observe() sees the end of a call that is refused, or answered without the 
     fallback: { store: memoryStore(), maxAgeMs: 1_000 },
   });
   const { seen } = noting(client);
-  await client.fetch(url);
+  await fetchAndStore(client, url);
   await client.fetch(url);
   expect(seen.splice(0)).toEqual(['1 sends 1', '1 attempt', '1 completed', '1 ends: 200', '2 fallback', '2 ends: 200']);
   await client.fetch(`${origin}/other`);
@@ -103,7 +103,7 @@ test('observe() sees a refresh behind a caller as a call of its own, which nobod
   const { client, clock } = clientBench([200], {
     fallback: { store: memoryStore(), maxAgeMs: 1_000, staleWhileRevalidateMs: 60_000 },
   });
-  await client.fetch(url);
+  await fetchAndStore(client, url);
   await clock.advance(2_000);
   const { started, seen } = noting(client);
   await client.fetch(url);

@@ -4,7 +4,7 @@ import { type ClientOptions, type ClientSnapshot, createClient, memoryStore } fr
 import { noCounters } from '../../src/snapshot.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { scriptedFetch } from '../../src/testing/scripted-fetch.ts';
-import { clientBench, errorOf, origin, url, watch } from './bench.ts';
+import { clientBench, errorOf, fetchAndStore, origin, url, watch } from './bench.ts';
 
 const epochStart = Date.UTC(2026, 0, 1);
 
@@ -471,7 +471,7 @@ test('client.snapshot() counts what callers were given in place of an answer', a
     retry: false,
     fallback: { store: memoryStore(), maxAgeMs: 1_000, respond: () => new Response('none') },
   });
-  await client.fetch(url);
+  await fetchAndStore(client, url);
   await client.fetch(url);
   await clock.advance(2_000);
   await client.fetch(url);

@@ -5,6 +5,7 @@ import { History, LONGEST_SPAN_MS, MOST_MARKS_IN_ALL, MOST_TRACKS } from '../../
 import { MOST_MARKS, type Track } from '../../src/devtools/track.ts';
 import { createClient, memoryStore, type SteadEvent } from '../../src/index.ts';
 import { FakeClock, scriptedFetch } from '../../src/testing/index.ts';
+import { fetchAndStore } from '../client/bench.ts';
 import { AT, attempted, circuit, completed, dependency, failed, fellBack, NAME } from './support/events.ts';
 
 function historyOf(...events: readonly SteadEvent[]): History {
@@ -72,7 +73,7 @@ test('History is told by a real client what each of its callers got', async () =
   const history = new History();
   client.subscribe((event) => history.note(event));
   for (const path of ['products', 'products', 'orders']) {
-    await Promise.all([client.fetch(`${NAME}/${path}`), clock.advance(0)]);
+    await fetchAndStore(client, `${NAME}/${path}`);
     await clock.advance(1_000);
   }
   expect(gotten(history)).toEqual({ network: 1, degraded: 1, failed: 1 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { memoryStore } from '../../src/index.ts';
-import { errorOf, origin, url } from '../client/bench.ts';
+import { errorOf, fetchAndStore, origin, url } from '../client/bench.ts';
 import { otelBench, type Series } from './bench.ts';
 
 const server = {
@@ -117,7 +117,7 @@ test('instrument() counts refusals by their code, and what callers were given by
       respond: ({ url: asked }) => (asked.endsWith('/default') ? new Response('none') : undefined),
     },
   });
-  await client.fetch(url);
+  await fetchAndStore(client, url);
   await client.fetch(url);
   await clock.advance(2_000);
   await client.fetch(url);
@@ -248,7 +248,7 @@ test('instrument() measures what is done behind callers as requests, and not as 
     retry: false,
     fallback: { store: memoryStore(), maxAgeMs: 1_000, staleWhileRevalidateMs: 60_000 },
   });
-  await client.fetch(url);
+  await fetchAndStore(client, url);
   await clock.advance(2_000);
   await client.fetch(url);
   await clock.advance(0);

@@ -3,7 +3,7 @@ import { AlwaysOffSampler, type ReadableSpan, TracerProvider } from '@openteleme
 import { afterEach, expect, test, vi } from 'vitest';
 
 import { memoryStore } from '../../src/index.ts';
-import { errorOf, origin, url } from '../client/bench.ts';
+import { errorOf, fetchAndStore, origin, url } from '../client/bench.ts';
 import { engine } from '../support/engine.ts';
 import { otelBench } from './bench.ts';
 
@@ -163,7 +163,7 @@ test('a trace tells alone which dependency is down, since when, why, and what it
     breaker: { failureThreshold: 1 },
     fallback: { store: memoryStore() },
   });
-  await client.fetch(url);
+  await fetchAndStore(client, url);
   await clock.advance(60_000);
   await client.fetch(url);
   await clock.advance(2_000);
@@ -236,7 +236,7 @@ test('instrument() traces what is done behind a caller as a call of its own', as
   const { client, clock, spans } = otelBench([200, 501], {
     fallback: { store: memoryStore(), maxAgeMs: 1_000, staleWhileRevalidateMs: 60_000 },
   });
-  await client.fetch(url);
+  await fetchAndStore(client, url);
   await clock.advance(2_000);
   await client.fetch(url);
   await clock.advance(0);
