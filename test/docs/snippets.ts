@@ -1,0 +1,39 @@
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** A piece of TypeScript in a page. */
+export interface Snippet {
+  /** The page's path, without its extension: `docs/recipes/ky`. */
+  readonly page: string;
+  readonly code: string;
+}
+
+/** All pages with Markdown of ours. */
+export const pages: readonly string[] = [
+  'README.md',
+  ...globSync(['docs/*.md', 'docs/{guides,recipes,migration}/**/*.md']),
+];
+
+export function snippetsOf(path: string): readonly Snippet[] {
+  const blocks = readFileSync(path, 'utf8').matchAll(/^```ts\b[^\n]*\n(.*?)^```/gms);
+  return Array.from(blocks, ([, code = '']) => ({ page: path.replace(/\.md$/, ''), code }));
+}
+
+/** Writes snippets as files of their own, where they find the packages that a user of theirs would have, and this one. */
+export function writeSnippets(directory: string, snippets: readonly Snippet[]): readonly string[] {
+  const to = resolve('test/docs/.work', directory);
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to, { recursive: true });
+  return snippets.map(({ page, code }, index) => {
+    const path = join(to, `${page.replaceAll(/[^\w.-]/g, '-')}-${index + 1}.ts`);
+    writeFileSync(path, code);
+    return path;
+  });
+}
+
+/** What the one snippet of `docs/recipes/<name>.md` exports, run as it stands there. */
+export async function recipe<Exports>(name: string): Promise<Exports> {
+  const [path = ''] = writeSnippets(`recipe-${name}`, snippetsOf(`docs/recipes/${name}.md`));
+  return (await import(/* @vite-ignore */ pathToFileURL(path).href)) as Exports;
+}

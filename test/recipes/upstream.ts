@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createServerAdapter } from '@whatwg-node/server';
+import { onTestFinished } from 'vitest';
+
+/** What an upstream does in place of an answer: a status without a body, a socket that is reset, or nothing at all. */
+export type Trouble = number | 'reset' | 'hang';
+
+export interface Upstream {
+  readonly url: string;
+  /** `GET /path?query` of each request, in order of arrival. */
+  readonly requests: readonly string[];
+  /** What the next requests get, one each. */
+  readonly trouble: Trouble[];
+}
+
+/** A real HTTP server on loopback, until the test is over: trouble first, then what `answer` gives. */
+export async function upstream(
+  answer: (request: Request) => Response | Promise<Response>,
+  ...trouble: Trouble[]
+): Promise<Upstream> {
+  const requests: string[] = [];
+  const adapter = createServerAdapter(answer);
+  const server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    const next = trouble.shift();
+    if (next === undefined) adapter(request, response);
+    else if (next === 'reset') request.socket.resetAndDestroy();
+    else if (next !== 'hang') response.writeHead(next).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, requests, trouble };
+}
