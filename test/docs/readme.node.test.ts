@@ -1,9 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
+import { type ClientSettings, resolveClient } from '../../src/client-options.ts';
 import * as steadfetch from '../../src/index.ts';
+import { load, snippetsOf } from './snippets.ts';
 
 const readme = readFileSync('README.md', 'utf8');
+const optionsPage = readFileSync('docs/options.md', 'utf8');
+
+test('README has at most 300 lines', () => {
+  expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(300);
+});
+
 /** The names that an option object may have, as the error about one that it may not have lists them. */
 function optionNames(options: object): readonly string[] {
   try {
@@ -27,15 +35,42 @@ const groups = [
 const toldElsewhere = ['bulkhead', 'breaker', 'retry', 'fallback', 'breaker.window.size', 'breaker.window.durationMs'];
 const tools = ['clock', 'random', 'name'];
 
-test.for(groups)('README tells every option of createClient({ $group })', ({ group, options, least }) => {
+test.for(groups)('docs/options.md tells every option of createClient({ $group })', ({ group, options, least }) => {
   const names = optionNames(options);
   expect(names.length).toBeGreaterThanOrEqual(least);
   const told = names
     .filter((name) => group === '' || !tools.includes(name))
     .map((name) => `${group}${name}`)
     .filter((path) => !toldElsewhere.includes(path));
-  expect(told.filter((path) => !readme.includes(`\`${path}\``))).toEqual([]);
+  expect(told.filter((path) => !optionsPage.includes(`\`${path}\``))).toEqual([]);
 });
+
+const [, defaults] = snippetsOf('README.md');
+
+// Those of fallback are off, and told of in its page.
+const shownGroups = groups.filter(({ group }) => group !== 'fallback.');
+
+test.for(shownGroups)('README shows every option of createClient({ $group })', ({ group, options }) => {
+  const names = optionNames(options).filter((name) => group === '' || !tools.includes(name));
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(sectionOf('Options')))).toEqual([]);
+});
+
+test('README shows the defaults as they are', async () => {
+  const code = (defaults?.code ?? '').replace(/^import.*$/m, '').replace('createClient(', '(');
+  const { client: shown } = await load<{ client: steadfetch.ClientOptions }>('README-options', { page: 'o', code });
+  const settings = resolveClient(shown);
+  expect(comparable(settings)).toEqual(comparable(resolveClient()));
+  const request = new Request('https://users.test:8443/u/1?q');
+  expect(settings.isolateBy?.(request)).toBe('https://users.test:8443');
+});
+
+function comparable({ isolateBy: _, ...settings }: ClientSettings): object {
+  return settings;
+}
+
+function sectionOf(heading: string): string {
+  return readme.split(/^## /m).find((section) => section.startsWith(heading)) ?? '';
+}
 
 test('README tells every error class with its code', () => {
   const classes = Object.entries(steadfetch).filter(

@@ -32,8 +32,14 @@ export function writeSnippets(directory: string, snippets: readonly Snippet[]): 
   });
 }
 
-/** What the one snippet of `docs/recipes/<name>.md` exports, run as it stands there. */
-export async function recipe<Exports>(name: string): Promise<Exports> {
-  const [path = ''] = writeSnippets(`recipe-${name}`, snippetsOf(`docs/recipes/${name}.md`));
+/** What a snippet exports, run as it stands there. */
+export async function load<Exports>(directory: string, snippet: Snippet | undefined): Promise<Exports> {
+  const [path = ''] = writeSnippets(directory, snippet === undefined ? [] : [snippet]);
   return (await import(/* @vite-ignore */ pathToFileURL(path).href)) as Exports;
+}
+
+/** What the snippet of `docs/recipes/<name>.md` exports. */
+export function recipe<Exports>(name: string): Promise<Exports> {
+  const [snippet] = snippetsOf(`docs/recipes/${name}.md`);
+  return load(`recipe-${name}`, snippet);
 }
