@@ -1,5 +1,5 @@
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /** A piece of TypeScript in a page. */
@@ -20,11 +20,20 @@ export function snippetsOf(path: string): readonly Snippet[] {
   return Array.from(blocks, ([, code = '']) => ({ page: path.replace(/\.md$/, ''), code }));
 }
 
+/** Writes the blocks of a page that begin with the name of their file, as a comment, and gives the directory. */
+export function writeNamedFiles(path: string, directory: string): string {
+  const to = emptyDirectory(directory);
+  const blocks = readFileSync(path, 'utf8').matchAll(/^```\w+\n(?:\/\/|#) ([\w./-]+\.\w+)\n(.*?)^```/gms);
+  for (const [, name = '', code = ''] of blocks) {
+    mkdirSync(dirname(join(to, name)), { recursive: true });
+    writeFileSync(join(to, name), code);
+  }
+  return to;
+}
+
 /** Writes snippets as files of their own, where they find the packages that a user of theirs would have, and this one. */
 export function writeSnippets(directory: string, snippets: readonly Snippet[]): readonly string[] {
-  const to = resolve('test/docs/.work', directory);
-  rmSync(to, { recursive: true, force: true });
-  mkdirSync(to, { recursive: true });
+  const to = emptyDirectory(directory);
   return snippets.map(({ page, code }, index) => {
     const path = join(to, `${page.replaceAll(/[^\w.-]/g, '-')}-${index + 1}.ts`);
     writeFileSync(path, code);
@@ -42,4 +51,11 @@ export async function load<Exports>(directory: string, snippet: Snippet | undefi
 export function recipe<Exports>(name: string): Promise<Exports> {
   const [snippet] = snippetsOf(`docs/recipes/${name}.md`);
   return load(`recipe-${name}`, snippet);
+}
+
+function emptyDirectory(name: string): string {
+  const path = resolve('test/docs/.work', name);
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
+  return path;
 }
