@@ -1,11 +1,11 @@
 // The packed library, installed by name into an empty project, in every runtime that it promises to work in.
-import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import { startFaultServer } from '../test/support/fault-server.ts';
 import { add, type Counts, countsLine, noCounts } from './counts.ts';
+import { installPackage, run } from './packed.ts';
 
 interface Runtime {
   readonly name: string;
@@ -55,7 +55,9 @@ export async function testRuntimes(): Promise<RuntimeResults> {
   const server = await startFaultServer();
   let counts = noCounts;
   try {
-    await installPackage(directory);
+    // With the peers of its entries.
+    await installPackage(directory, ['ky', 'idb-keyval', '@opentelemetry/api']);
+    copyFileSync('test/runtimes/smoke.test.mjs', join(directory, smokeTest));
     for (const runtime of there) counts = add(counts, await smoke(runtime, directory, new URL(server.url)));
   } finally {
     await server.close();
@@ -67,16 +69,6 @@ export async function testRuntimes(): Promise<RuntimeResults> {
 
 function installedNode(alias: string): string {
   return resolve(`node_modules/${alias}-${process.platform}-${process.arch}/bin/node`);
-}
-
-/** The way it gets to its users: a tarball, and npm. */
-async function installPackage(directory: string): Promise<void> {
-  const tarball = await npm(resolve('.'), 'pack', '--silent', '--pack-destination', directory);
-  writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }');
-  // The peers of its entries as well: as copies of what is installed here, not built anew.
-  const peers = ['ky', 'idb-keyval', '@opentelemetry/api'].map((name) => resolve('node_modules', name));
-  await npm(directory, 'install', '--offline', '--install-links', '--ignore-scripts', `./${tarball.trim()}`, ...peers);
-  copyFileSync('test/runtimes/smoke.test.mjs', join(directory, smokeTest));
 }
 
 async function smoke({ name, path, args }: Runtime, directory: string, server: URL): Promise<Counts> {
@@ -97,22 +89,4 @@ function countJunit(xml: string): Counts {
   const failed = count(/<(failure|error)[\s>]/g);
   const skipped = count(/<skipped[\s/>]/g);
   return { passed: count(/<testcase[\s>]/g) - failed - skipped, failed, skipped };
-}
-
-async function npm(directory: string, ...args: readonly string[]): Promise<string> {
-  const { ok, stdout, stderr } = await run('npm', args, directory);
-  if (!ok) throw new Error(`Cannot install the packed library: npm ${args.join(' ')}\n${stderr}`);
-  return stdout;
-}
-
-function run(
-  command: string,
-  args: readonly string[],
-  cwd: string,
-  environment: Record<string, string> = {},
-): Promise<{ ok: boolean; stdout: string; stderr: string }> {
-  const options = { cwd, timeout: 60_000, env: { ...process.env, ...environment } };
-  return new Promise((done) => {
-    execFile(command, args, options, (error, stdout, stderr) => done({ ok: !error, stdout, stderr }));
-  });
 }

@@ -1,0 +1,73 @@
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Hono } from 'hono';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+
+import { installPackage, run } from '../../tools/packed.ts';
+import { load, snippetsOf, writeNamedFiles } from './snippets.ts';
+
+const page = readFileSync('docs/getting-started.md', 'utf8');
+const [printed = ''] = /(?<=\n```\n)1\. .*?(?=```)/s.exec(page) ?? [];
+const project = mkdtempSync(join(tmpdir(), 'steadfetch-start-'));
+
+beforeAll(async () => {
+  await installPackage(project);
+  copyFileSync(
+    join(writeNamedFiles('docs/getting-started.md', 'getting-started'), 'try.mjs'),
+    join(project, 'try.mjs'),
+  );
+}, 120_000);
+afterAll(() => rmSync(project, { recursive: true }));
+afterEach(() => vi.unstubAllGlobals());
+
+const runtimes = [
+  { name: 'Node', command: process.execPath, args: ['try.mjs'] },
+  { name: 'Bun', command: resolve('node_modules/.bin/bun'), args: ['try.mjs'] },
+  { name: 'Deno', command: resolve('node_modules/.bin/deno'), args: ['run', '--allow-net', 'try.mjs'] },
+].filter(({ command }) => existsSync(command));
+
+test.for(runtimes)('docs/getting-started.md: try.mjs prints what the page says, in $name', async (runtime) => {
+  const { command, args } = runtime;
+  const { stdout, stderr } = await run(command, args, project, { NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' });
+  expect(stderr).toBe('');
+  expect(stdout).toBe(printed);
+});
+
+const snippets = snippetsOf('docs/getting-started.md');
+
+/** What the snippet exports in which `text` occurs. */
+function loadWith<Exports>(text: string): Promise<{ default: Exports }> {
+  return load(
+    `getting-started-${text.replaceAll(/\W/g, '')}`,
+    snippets.find(({ code }) => code.includes(text)),
+  );
+}
+
+test("docs/getting-started.md: Node's service answers, says that a dependency is down, and says so at once when it stays down", async () => {
+  let status = 200;
+  const upstream = vi.fn(async () => Response.json([{ name: 'tea' }], { status }));
+  vi.stubGlobal('fetch', upstream);
+  const { default: app } = await loadWith<Hono>("from 'hono'");
+  const answer = await app.request('/products');
+  expect([answer.status, await answer.json()]).toEqual([200, [{ name: 'tea' }]]);
+  // A status that is not retried, so that nothing waits.
+  status = 501;
+  const statuses: number[] = [];
+  for (let call = 1; call <= 6; call += 1) statuses.push((await app.request('/products')).status);
+  expect(statuses).toEqual([502, 502, 502, 502, 502, 503]);
+  expect(upstream).toHaveBeenCalledTimes(6);
+});
+
+interface Worker {
+  fetch(request: Request, env: unknown, context: { waitUntil(work: Promise<unknown>): void }): Promise<Response>;
+}
+
+test('docs/getting-started.md: the Worker answers with what its upstream says, within the time of its caller', async () => {
+  vi.stubGlobal('fetch', async () => Response.json(['tea']));
+  const { default: worker } = await loadWith<Worker>('export default {\n  fetch: (request: Request, _env');
+  const call = (headers: HeadersInit) =>
+    worker.fetch(new Request('https://worker.test/', { headers }), {}, { waitUntil: () => {} });
+  expect(await (await call({})).json()).toEqual(['tea']);
+  await expect(call({ 'x-envoy-expected-rq-timeout-ms': '0' })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+});
