@@ -36,7 +36,9 @@ import { type ClientSnapshot, parseSnapshot } from './snapshot.ts';
 
 /** How an HTTP call or attempt ended: with an answer, whatever its status, or with an error. */
 export interface HttpResult {
+  /** The answer, if there was one. */
   readonly response?: Response;
+  /** What it rejected with, if there was no answer. */
   readonly error?: unknown;
 }
 
@@ -124,7 +126,9 @@ export interface ClientOptions {
   readonly fetch?: (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
   /** Where a {@link Client.snapshot} of an earlier process left off. */
   readonly restore?: ClientSnapshot;
+  /** The door to time, for tests. Default: the platform's. */
   readonly clock?: Clock;
+  /** The door to chance, for tests: a number in [0, 1). Default `Math.random`. */
   readonly random?: () => number;
 }
 

@@ -81,11 +81,13 @@ export interface Client extends AsyncDisposable {
   readonly close: (options?: CloseOptions) => Promise<void>;
 }
 
+/** The options of {@link Client.clear}. */
 export interface ClearOptions {
   /** Whose answers: what `fallback.partition` returned for them. Left out: everybody's. */
   readonly partition?: string;
 }
 
+/** The options of {@link Client.close}. */
 export interface CloseOptions {
   /** Milliseconds that running calls get to finish. Default 10,000. */
   readonly drainMs?: number;
@@ -93,6 +95,7 @@ export interface CloseOptions {
 
 /**
  * Creates a client.
+ * @inlineType ClientOptions
  * @throws TypeError or RangeError naming the option and the value, if one makes no sense.
  */
 export function createClient(options?: ClientOptions): Client {

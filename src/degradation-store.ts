@@ -16,6 +16,7 @@ export interface DegradedDependency {
 
 /** What is degraded at a moment. The same object until something changes. */
 export interface DegradationSnapshot {
+  /** Whether any dependency is. */
   readonly degraded: boolean;
   /** In the order in which they became so. */
   readonly dependencies: readonly DegradedDependency[];

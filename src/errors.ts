@@ -8,6 +8,7 @@ export type SteadfetchErrorCode =
   | 'ATTEMPT_TIMEOUT'
   | 'HTTP';
 
+/** The options of all errors of this library. */
 export interface SteadfetchErrorOptions extends ErrorOptions {
   /** The dependency the call was for: the URL's origin, unless `isolateBy` says otherwise. */
   readonly dependency?: string | undefined;
@@ -15,6 +16,7 @@ export interface SteadfetchErrorOptions extends ErrorOptions {
 
 /** What all errors of this library have in common. A network error is not one of them: it stays what the platform threw. */
 export abstract class SteadfetchError extends Error {
+  /** What to switch on: a class does not survive a second copy of the library. */
   abstract readonly code: SteadfetchErrorCode;
   /** The dependency the call was for, where one is known. */
   readonly dependency: string | undefined;
@@ -100,6 +102,7 @@ export class AttemptTimeoutError extends SteadfetchError {
 export class HttpError extends SteadfetchError {
   override readonly name = 'HttpError';
   readonly code = 'HTTP';
+  /** The answer, its body unread. */
   readonly response: Response;
 
   constructor(response: Response, options?: SteadfetchErrorOptions) {

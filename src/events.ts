@@ -35,10 +35,13 @@ export interface AttemptEvent extends CallEventBase {
   readonly attempt: number;
   /** Whether it was sent beside another, which had no answer for a while. */
   readonly hedged?: true;
+  /** What it says of the dependency. */
   readonly outcome: Outcome;
+  /** From its beginning to its end, in ms. */
   readonly durationMs: number;
   /** The answer's status, if there was an answer. */
   readonly status?: number;
+  /** How it went wrong, if it did. */
   readonly failure?: FailureKind;
 }
 
@@ -47,6 +50,7 @@ export interface RetryEvent extends CallEventBase {
   readonly type: 'retry';
   /** Number of the attempt that will follow. */
   readonly attempt: number;
+  /** The wait before it, in ms. */
   readonly delayMs: number;
   /** What the server asked for, if it did. */
   readonly retryAfterMs?: number;
@@ -55,7 +59,9 @@ export interface RetryEvent extends CallEventBase {
 /** The circuit changed its state. Each event's `from` is the `to` of the one before it. */
 export interface TransitionEvent extends EventBase {
   readonly type: 'transition';
+  /** The state it was in. */
   readonly from: CircuitState;
+  /** The state it is in now. */
   readonly to: CircuitState;
   /** While open: milliseconds until a probe may go; `Infinity` when isolated by hand. */
   readonly retryAfterMs?: number;
@@ -64,12 +70,14 @@ export interface TransitionEvent extends EventBase {
 /** A call was refused without touching the network. */
 export interface RejectedEvent extends CallEventBase {
   readonly type: 'rejected';
+  /** The code of the error that the call got. */
   readonly code: Extract<SteadfetchErrorCode, 'CIRCUIT_OPEN' | 'BULKHEAD_FULL' | 'QUEUE_TIMEOUT' | 'CLOSED'>;
 }
 
 /** A call has to wait for a slot. */
 export interface QueuedEvent extends CallEventBase {
   readonly type: 'queued';
+  /** Calls that hold a slot. */
   readonly running: number;
   /** Calls waiting, this one included. */
   readonly queued: number;
@@ -78,6 +86,7 @@ export interface QueuedEvent extends CallEventBase {
 /** A call to the dependency ended, one that refreshes a stored answer too: with its response, or its error. */
 export interface CompletedEvent extends CallEventBase {
   readonly type: 'completed';
+  /** What the call says of the dependency. */
   readonly outcome: Outcome;
   /** Attempts made; 0 if the call was refused. */
   readonly attempts: number;
@@ -87,7 +96,9 @@ export interface CompletedEvent extends CallEventBase {
   readonly queuedMs: number;
   /** The number of the call whose attempts it shared, in place of its own; see `fallback.coalesce`. */
   readonly joined?: number;
+  /** The final answer's status, if there was an answer. */
   readonly status?: number;
+  /** How the call went wrong, if it did. */
   readonly failure?: FailureKind;
 }
 
@@ -118,6 +129,7 @@ export interface RevalidatedEvent extends CallEventBase {
 /** A store failed; the call went on without it. */
 export interface StoreErrorEvent extends EventBase {
   readonly type: 'store-error';
+  /** What was asked of the store. */
   readonly operation: 'get' | 'set' | 'delete';
   /**
    * `timeout`: it gave no answer in time; `invalid`: what it gave was no entry of ours, and was deleted; else the name of
@@ -129,6 +141,7 @@ export interface StoreErrorEvent extends EventBase {
 /** The fleet is there, or it is not: then the circuit decides by what it sees itself, as if it had none. */
 export interface FleetEvent extends EventBase {
   readonly type: 'fleet';
+  /** `joined`: the fleet is there; `alone`: it is not. */
   readonly status: 'joined' | 'alone';
   /**
    * Why it is alone: `timeout`, `invalid` (what the fleet's engine said made no sense), `contradicted` (it has seen the dependency
@@ -153,6 +166,7 @@ export type SteadEvent =
   | FleetEvent
   | CompletedEvent;
 
+/** Is told of each event. One that throws is reported once, and goes on being told. */
 export type Listener<E> = (event: E) => void;
 
 /** An event on its way, and who was listening when it was sent. */

@@ -1,3 +1,8 @@
+/**
+ * The client, the layers alone, the errors and events, and the store in memory.
+ * @module steadfetch
+ */
+
 export { type BulkheadSizeOptions, bulkheadSize } from './bulkhead-size.ts';
 export { type ClearOptions, type Client, type CloseOptions, createClient } from './client.ts';
 export type {

@@ -150,7 +150,10 @@ export class CallContext implements Context {
 export abstract class Layer implements Policy {
   abstract around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R>;
 
-  /** This layer around what is always the same: made once, for many calls. */
+  /**
+   * This layer around what is always the same: made once, for many calls.
+   * @internal
+   */
   over<T>(next: Next<T>): Next<T> {
     return (context, done) => this.around(next, context, done);
   }

@@ -9,6 +9,7 @@ export interface Context {
 /** Any asynchronous work. It should stop when `signal` aborts; if it does not, its caller is answered all the same. */
 export type Operation<T> = (context: Context) => PromiseLike<T> | T;
 
+/** The options of {@link Policy.execute}. */
 export interface ExecuteOptions {
   /** Ends the call when it aborts; the call then rejects with `signal.reason`, untouched. */
   readonly signal?: AbortSignal | undefined;

@@ -15,8 +15,11 @@ export interface Degradation {
 
 /** A value, and whether it is what was asked for or the next best thing. */
 export interface Result<T> {
+  /** The parsed body, or a stored or default one in its place. */
   readonly value: T;
+  /** Whether it is not what was asked for, but second best. */
   readonly degraded: boolean;
+  /** How and why, if it is degraded. */
   readonly degradation?: Degradation;
   /** The answer it was read from; its body is used. */
   readonly response: Response;

@@ -1,3 +1,8 @@
+/**
+ * What a call spent where, as a `Server-Timing` header.
+ * @module steadfetch/server-timing
+ */
+
 import { COUNT, checkKeys, checkNumber, show } from './checks.ts';
 import type { CompletedEvent, FallbackEvent, SteadEvent } from './events.ts';
 import { degradation } from './http/cache-status.ts';

@@ -6,22 +6,29 @@ import type { RetryBudgetSnapshot } from './model/retry-budget.ts';
 
 /** What a client has counted for a dependency since it was created (or restored). */
 export interface Counters {
+  /** Calls to the dependency, those that refresh a stored answer too. */
   calls: number;
+  /** Trips to the network. */
   attempts: number;
   /** Attempts that followed another, after a wait. */
   retries: number;
-  /** Attempts that were sent beside another, and those of them that were answered first. */
+  /** Attempts that were sent beside another. */
   hedges: number;
+  /** Of `hedges`, those that were answered first. */
   hedgesWon: number;
-  /** Calls by outcome; a refused call is `ignored`, and `rejected` as well. */
+  /** Calls that succeeded. */
   success: number;
+  /** Calls that failed. */
   failure: number;
+  /** Calls that say nothing of the dependency, refused ones included. */
   ignored: number;
+  /** Calls refused without touching the network. */
   rejected: number;
-  /** Answers that callers were given from the store, and by `respond`. */
+  /** Answers that callers were given from the store. */
   stored: number;
+  /** Answers that callers were given by `respond`. */
   defaults: number;
-  /** Those of both that say that they are second best. */
+  /** Those of `stored` and `defaults` that say that they are second best. */
   degraded: number;
 }
 
@@ -29,7 +36,9 @@ export interface Counters {
 export interface LastFailure {
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
+  /** In which way it went wrong. */
   readonly failure: FailureKind;
+  /** The answer's status; `null` if there was no answer. */
   readonly status: number | null;
 }
 
@@ -37,38 +46,47 @@ export interface LastFailure {
 export interface LastTransition {
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
+  /** The state it was in. */
   readonly from: CircuitState;
+  /** The state it is in since. */
   readonly to: CircuitState;
 }
 
 /** A dependency's state as plain JSON. A layer that is switched off is `null`. */
 export interface DependencySnapshot {
+  /** The circuit. */
   readonly breaker: CircuitSnapshot | null;
   /** Since when the circuit is in its state; `null` if it never was in another. */
   readonly lastTransition: LastTransition | null;
   /** Since when the circuit has not been closed, probes included: ms since the Unix epoch; `null` while it is. */
   readonly outageSince: number | null;
-  /** Calls that hold a slot of the bulkhead, and that wait for one. */
+  /** Calls that hold a slot of the bulkhead. */
   readonly running: number;
   /** Slots; `null` without a limit. */
   readonly maxConcurrent: number | null;
+  /** Calls that wait for a slot. */
   readonly queued: number;
   /** Places to wait; `null` without a limit. */
   readonly maxQueued: number | null;
+  /** The retry budget. */
   readonly budget: RetryBudgetSnapshot | null;
   /** Retries that the budget would grant now. */
   readonly retriesAvailable: number | null;
   /** How long a read goes without an answer before it is sent once more, in ms; `null` without `hedge`, or not known yet. */
   readonly hedgeAfterMs: number | null;
+  /** What has been counted. */
   readonly counters: Readonly<Counters>;
+  /** `null` if none has been a failure yet. */
   readonly lastFailure: LastFailure | null;
 }
 
 /** A client's state as plain JSON, by dependency. Hand it to `createClient({ restore })` in a later process. */
 export interface ClientSnapshot {
+  /** The client's `name`; `null` if it has none. */
   readonly name: string | null;
   /** When it was taken: milliseconds since the Unix epoch. */
   readonly at: number;
+  /** What is known, by dependency. */
   readonly dependencies: Readonly<Record<string, DependencySnapshot>>;
 }
 

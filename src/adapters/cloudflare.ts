@@ -1,3 +1,8 @@
+/**
+ * Stores and a fleet on what Cloudflare Workers have: KV, the Cache API, Durable Objects.
+ * @module steadfetch/cloudflare
+ */
+
 export { CircuitObject, type CircuitObjectState } from '../fleet/circuit-object.ts';
 export {
   type CircuitAnswer,

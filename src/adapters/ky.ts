@@ -1,3 +1,8 @@
+/**
+ * A ky instance that calls through a client.
+ * @module steadfetch/ky
+ */
+
 import type { Input, KyInstance, Options, ResponsePromise } from 'ky';
 import { show } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
@@ -5,11 +10,15 @@ import type { CallOptions, FetchInit } from '../client-options.ts';
 /** What a call through ky may ask of its client. `retry` is not among it: ky takes that name for its own. */
 export type KyCallOptions = Omit<CallOptions, 'retry'>;
 
-/** What of a client is needed. */
+/**
+ * What of a client is needed.
+ * @inline
+ */
 interface KyBackend {
   readonly fetch: (input: string | URL | Request, init?: FetchInit) => Promise<Response>;
 }
 
+/** @inline */
 type Shortcut = <T>(url: Input, options?: Options & KyCallOptions) => ResponsePromise<T>;
 
 /** A ky instance whose calls are defended by a client, and may have its {@link KyCallOptions}. */

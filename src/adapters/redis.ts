@@ -1,2 +1,7 @@
+/**
+ * A store and a fleet in Redis or Valkey.
+ * @module steadfetch/redis
+ */
+
 export { type RedisClient, type RedisFleetOptions, type RedisSubscriber, redisFleet } from '../fleet/redis.ts';
 export { type RedisStoreClient, type RedisStoreOptions, redisStore } from '../stores/redis.ts';

@@ -1,3 +1,8 @@
+/**
+ * A panel for the page, `<steadfetch-devtools>`: it is defined as this is imported.
+ * @module steadfetch/devtools
+ */
+
 import { SteadfetchDevtools } from './panel.ts';
 
 export { SteadfetchDevtools, type WatchedClient } from './panel.ts';

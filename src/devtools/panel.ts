@@ -13,7 +13,9 @@ import { failureInWords, grouped, inShort, spanInWords } from './words.ts';
 
 /** What the panel needs of a client: `createClient()` gives it. */
 export interface WatchedClient {
+  /** Has a listener told of events, and returns the function that stops it. */
   readonly subscribe: (listener: Listener<SteadEvent>) => () => void;
+  /** The state of all dependencies. */
   readonly snapshot: () => ClientSnapshot;
 }
 
@@ -44,6 +46,7 @@ const Element: typeof HTMLElement =
  * ten minutes of history, within a few megabytes. Taken out of the document, it lets go of all of it.
  */
 export class SteadfetchDevtools extends Element {
+  /** The attributes that the platform tells of. */
   static readonly observedAttributes: readonly string[] = ['span'];
 
   #client: WatchedClient | null = null;
@@ -83,6 +86,7 @@ export class SteadfetchDevtools extends Element {
     this.setAttribute('span', String(seconds));
   }
 
+  /** Called by the platform. */
   connectedCallback(): void {
     this.#upgrade('client');
     this.#upgrade('span');
@@ -94,10 +98,12 @@ export class SteadfetchDevtools extends Element {
     this.#restart();
   }
 
+  /** Called by the platform. */
   disconnectedCallback(): void {
     this.#restart();
   }
 
+  /** Called by the platform. */
   attributeChangedCallback(_name: string, _before: string | null, after: string | null): void {
     const seconds = after === null ? DEFAULT_SPAN_S : Number(after);
     const fits = after === null || (after.trim() !== '' && isSpan(seconds));

@@ -5,10 +5,15 @@ import { LONGEST_MS, parseRecord } from './record.ts';
 
 /** What of the state of a Durable Object is used. */
 export interface CircuitObjectState {
+  /** Where the record is kept. */
   readonly storage: {
+    /** The value of a key; `undefined` if there is none. */
     get(key: string): Promise<unknown>;
+    /** Keeps a value under a key. */
     put(key: string, value: unknown): Promise<void>;
+    /** Forgets everything. */
     deleteAll(): Promise<void>;
+    /** Has `alarm` called at this time, in milliseconds since the Unix epoch. */
     setAlarm(at: number): Promise<void>;
   };
 }
@@ -34,6 +39,7 @@ export class CircuitObject {
     this.#storage = state.storage;
   }
 
+  /** Answers one question of a fleet. Nobody else has to call it. */
   async fetch(request: Request): Promise<Response> {
     if (request.method !== 'POST') return refusal(405, 'POST a question');
     const text = await textWithin(request.body, MOST_QUESTION_BYTES);

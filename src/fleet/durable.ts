@@ -8,24 +8,34 @@ import { LONGEST_MS } from './record.ts';
 
 /** What of a namespace of Durable Objects is used: a binding to {@link CircuitObject}. */
 export interface CircuitNamespace {
+  /** The name of the object that a dependency has. */
   idFromName(name: string): unknown;
+  /** The object of that name. */
   get(id: unknown): CircuitStub;
 }
 
 /** What of one object is used. */
 export interface CircuitStub {
+  /** Asks the object. */
   fetch(url: string, init: CircuitRequest): Promise<CircuitAnswer>;
 }
 
+/** A question to a {@link CircuitObject}. */
 export interface CircuitRequest {
   readonly method: 'POST';
+  /** JSON. */
   readonly body: string;
+  /** Aborts when the answer would come too late to count. */
   readonly signal: AbortSignal;
 }
 
+/** What is used of the Response that answers it. */
 export interface CircuitAnswer {
+  /** Whether the question made sense. */
   readonly ok: boolean;
+  /** The HTTP status. */
   readonly status: number;
+  /** The body: JSON. */
   text(): Promise<string>;
 }
 

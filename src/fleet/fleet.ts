@@ -14,8 +14,11 @@ export interface Fleet {
 
 /** A circuit, as the fleet sees it. */
 export interface FleetMember {
+  /** The dependency that it is the circuit of. */
   readonly dependency: string;
+  /** Its door to time. */
   readonly clock: Clock;
+  /** Its door to chance. */
   readonly random: () => number;
   /** How long a probe may take. */
   readonly leaseMs: number;
@@ -27,6 +30,7 @@ export interface FleetMember {
   onStatus(status: FleetStatus): void;
 }
 
+/** Whether the fleet is there, and if not, why: as in {@link FleetEvent.reason}. */
 export type FleetStatus = { readonly status: 'joined' } | { readonly status: 'alone'; readonly reason: string };
 
 /** The fleet, as a circuit sees it. Nothing in it waits. */
@@ -39,6 +43,7 @@ export interface FleetSeat {
   opened(retryAfterMs: number, byProbe: boolean): void;
   /** It has closed: its probes have succeeded. */
   closed(): void;
+  /** The circuit goes on alone. */
   leave(): void;
 }
 

@@ -10,6 +10,7 @@ import { FLEET_SCRIPT } from './redis-script.ts';
 export interface RedisClient {
   /** `false` while it has no connection: then nothing is asked of it. */
   readonly isReady?: boolean;
+  /** Runs a Lua script. */
   eval(script: string, options: { readonly keys: string[]; readonly arguments: string[] }): Promise<unknown>;
   /** Another connection like this one, for messages: it is opened, and closed, by the fleet. */
   duplicate(): RedisSubscriber;
@@ -19,17 +20,26 @@ export interface RedisClient {
 
 /** What of a duplicate is used. */
 export interface RedisSubscriber {
+  /** `false` while it has no connection. */
   readonly isReady?: boolean;
+  /** Opens the connection. */
   connect(): Promise<unknown>;
+  /** Tells of the connection: that it is there, or lost. */
   on(event: 'error' | 'ready' | 'terminated', listener: (error?: unknown) => void): unknown;
+  /** Has a listener told of what is sent to a channel. */
   subscribe(channel: string, listener: Deliver): Promise<unknown>;
+  /** Takes the listener back. */
   unsubscribe(channel: string, listener: Deliver): Promise<unknown>;
+  /** Closes the connection. */
   destroy(): void;
   /** Lets the process end, though this is open. */
   unref?(): void;
 }
 
-// Bytes never come: but a listener of node-redis may be of either kind.
+/**
+ * Bytes never come: but a listener of node-redis may be of either kind.
+ * @inline
+ */
 type Deliver = (message: string | Uint8Array) => void;
 
 /** The options of {@link redisFleet}. */

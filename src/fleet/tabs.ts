@@ -1,3 +1,8 @@
+/**
+ * A fleet of the tabs of one origin.
+ * @module steadfetch/tabs
+ */
+
 import { COUNT, checkKeys, checkNumber, show } from '../checks.ts';
 import { type Cancel, type Clock, platformClock } from '../clock.ts';
 import { EMPTY_RECORD, FLEET_VERSION, type FleetRecord, leased, reported, stateOf } from '../model/fleet.ts';

@@ -7,12 +7,15 @@ export type HealthStatus = 'pass' | 'warn' | 'fail';
 
 /** What a check has found, of one thing. */
 export interface Finding {
+  /** The verdict. */
   readonly status: HealthStatus;
   /** What is wrong, for whoever looks. It is shown to anybody who asks for details. */
   readonly output?: string;
   /** What it was found of, if a check looks at several things: a dependency's name, say. */
   readonly componentId?: string;
+  /** What was measured. */
   readonly observedValue?: string | number | boolean;
+  /** In what unit. */
   readonly observedUnit?: string;
 }
 
@@ -24,14 +27,17 @@ export type CheckFunction = (signal: AbortSignal) => unknown;
 
 /** A check with a time limit of its own. */
 export interface TimedCheck {
+  /** The check. */
   readonly run: CheckFunction;
   /** Milliseconds that it may take. Default: that of `createHealth`. */
   readonly timeoutMs?: number;
+  /** Not of these: what is about a dependency is made by {@link dependsOn}. */
   readonly dependency?: never;
 }
 
 /** A check that says how a dependency does: made by {@link dependsOn}. Liveness does not take it. */
 export interface DependencyCheck {
+  /** The check. It makes no call: it reads the state of circuits. */
   readonly run: CheckFunction;
   readonly dependency: true;
 }

@@ -1,3 +1,8 @@
+/**
+ * Endpoints for liveness, readiness and startup.
+ * @module steadfetch/health
+ */
+
 export type {
   Check,
   CheckFunction,

@@ -2,8 +2,11 @@ import { type Checked, type Finding, type HealthStatus, worst } from './check.ts
 
 /** The body of an answer, as draft-inadarei-api-health-check-06 has it. */
 export interface HealthReport {
+  /** The worst of all findings. */
   readonly status: HealthStatus;
+  /** What is wrong beyond the checks: `draining`, `starting` or `lost`. */
   readonly output?: string;
+  /** With `?verbose`: what each check has found, by its name, and how long it took. */
   readonly checks?: Readonly<Record<string, readonly ReportedCheck[]>>;
 }
 

@@ -1,4 +1,7 @@
-/** How a header says what is left of a deadline: whole milliseconds, or as gRPC does (`1500m`, `2S`). */
+/**
+ * How a header says what is left of a deadline: whole milliseconds, or as gRPC does (`1500m`, `2S`).
+ * @inline
+ */
 export type DeadlineFormat = 'ms' | 'grpc';
 
 /** The header that says it: Envoy's, which service meshes read, and gRPC's. */

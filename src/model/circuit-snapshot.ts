@@ -10,6 +10,7 @@ import { refillWindow, windowTotals } from './rolling-window.ts';
 
 /** A circuit as JSON. Times are spans, since the monotonic clock means nothing to another process. */
 export interface CircuitSnapshot {
+  /** The state; an open circuit that is due for a probe is half-open. */
   readonly state: CircuitState;
   /** Milliseconds for which calls are refused; `null` while isolated by hand (JSON has no Infinity). */
   readonly retryAfterMs: number | null;

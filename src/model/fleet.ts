@@ -25,7 +25,10 @@ export interface FleetLease {
   readonly until: number;
 }
 
-/** What an instance is told: nothing in it is a time of the engine's clock, which is not its own. */
+/**
+ * What an instance is told: nothing in it is a time of the engine's clock, which is not its own.
+ * @inline
+ */
 export interface FleetState {
   readonly run: number;
   readonly epoch: number;

@@ -1,1 +1,6 @@
+/**
+ * OpenTelemetry: metrics, and spans of calls and attempts.
+ * @module steadfetch/otel
+ */
+
 export { type InstrumentOptions, instrument } from './instrument.ts';

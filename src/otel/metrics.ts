@@ -97,7 +97,10 @@ function instruments(meter: Meter) {
   };
 }
 
-/** What measuring needs of a client. */
+/**
+ * What measuring needs of a client.
+ * @inline
+ */
 export interface MeasuredClient {
   readonly snapshot: () => ClientSnapshot;
   readonly subscribe: (listener: Listener<SteadEvent>) => () => void;

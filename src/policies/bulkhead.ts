@@ -165,11 +165,15 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
     });
   }
 
-  /** Why who has waited too long is refused. */
+  /**
+   * Why who has waited too long is refused.
+   * @internal
+   */
   reason(): QueueTimeoutError {
     return new QueueTimeoutError(this.#limits.queueTimeoutMs, { dependency: this.#tools.name });
   }
 
+  /** @internal */
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     if (this.#closed) return done({ error: new ClosedError({ dependency: this.#tools.name }) });
     if (context.scope.aborted) return done({ error: context.scope.reason });
@@ -288,7 +292,10 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
     return () => cancel();
   }
 
-  /** Hands a slot that has been given back to whoever is the next. */
+  /**
+   * Hands a slot that has been given back to whoever is the next.
+   * @internal
+   */
   onFree(): void {
     const waiter = passOn(this.#permits, this.#maxConcurrent);
     if (waiter !== undefined) {

@@ -30,7 +30,9 @@ import { parseCircuit } from '../snapshot.ts';
 
 /** A circuit has changed its state. */
 export interface Transition {
+  /** The state it was in. */
   readonly from: CircuitState;
+  /** The state it is in now. */
   readonly to: CircuitState;
   /** Milliseconds until a probe may go, when it is now open; `Infinity` when isolated by hand; 0 otherwise. */
   readonly retryAfterMs: number;
@@ -118,6 +120,7 @@ export class CircuitBreaker extends Layer {
     this.#commit({ ...restored, generation: this.#circuit.generation + 1 });
   }
 
+  /** @internal */
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const ticket = this.#admit();
     if (typeof ticket !== 'number') return done({ error: ticket });
@@ -127,6 +130,7 @@ export class CircuitBreaker extends Layer {
   /**
    * The layer that goes inside the retries with `counts: "attempts"`: it records each attempt as it ends, while the
    * breaker itself, outside, admits calls and counts none.
+   * @internal
    */
   get attempts(): Layer {
     return new Attempts((next, context, done) => this.#record(this.#circuit.generation, true, next, context, done));

@@ -7,8 +7,11 @@ import type { Partition, Store, StoreEntry } from './store.ts';
 
 /** What of a `Cache` is used. */
 export interface CacheLike {
+  /** What is kept under a URL. */
   match(url: string): Promise<Response | undefined>;
+  /** Keeps an answer under a URL, for as long as its `Cache-Control` says. */
   put(url: string, response: Response): Promise<void>;
+  /** Forgets it; `false` if there was none. */
   delete(url: string): Promise<boolean>;
 }
 

@@ -1,3 +1,8 @@
+/**
+ * A store in IndexedDB, for all tabs of one origin.
+ * @module steadfetch/idb
+ */
+
 import { getMany, promisifyRequest, type UseStore } from 'idb-keyval';
 
 import { BOUND, checkKeys, checkNumber, show } from '../checks.ts';

@@ -9,16 +9,23 @@ import type { Partition, Store, StoreEntry } from './store.ts';
 
 /** What of a Workers KV namespace is used. */
 export interface KvNamespace {
+  /** The bytes under a key; `null` if there are none. */
   get(key: string, type: 'arrayBuffer'): Promise<ArrayBuffer | null>;
+  /** Keeps bytes under a key, until `expiration`, in seconds since the Unix epoch. */
   put(key: string, value: ArrayBufferView, options: { readonly expiration: number }): Promise<void>;
+  /** Forgets a key. */
   delete(key: string): Promise<void>;
+  /** The keys that begin with `prefix`, a page at a time. */
   list(options: { readonly prefix: string; readonly cursor?: string }): Promise<KvList>;
 }
 
 /** A page of the names in a namespace. */
 export interface KvList {
+  /** The names of this page. */
   readonly keys: readonly { readonly name: string }[];
+  /** Whether it is the last page. */
   readonly list_complete: boolean;
+  /** What the next page is asked for with. */
   readonly cursor?: string;
 }
 

@@ -10,20 +10,27 @@ import type { Partition, Store, StoreEntry } from './store.ts';
 export interface RedisStoreClient {
   /** `false` while it has no connection: then nothing is asked of it. */
   readonly isReady?: boolean;
+  /** The text under a key; `null` if there is none. */
   get(key: string): Promise<unknown>;
+  /** Keeps a text under a key for so many milliseconds. */
   set(
     key: string,
     value: string,
     options: { readonly expiration: { readonly type: 'PX'; readonly value: number } },
   ): Promise<unknown>;
+  /** Forgets a key. */
   unlink(key: string): Promise<unknown>;
+  /** The keys of a pattern, a page at a time. */
   scan?: ScannedServer['scan'];
   /** Of a cluster, in place of `scan`. */
   readonly masters?: readonly unknown[];
+  /** Of a cluster: a client of one of its `masters`. */
   nodeClient?(master: unknown): Promise<ScannedServer>;
 }
 
+/** @inline */
 interface ScannedServer {
+  /** The keys of a pattern, a page at a time. */
   scan(
     cursor: string,
     options: { readonly MATCH: string; readonly COUNT: number },

@@ -2,10 +2,13 @@
 export interface StoredResponse {
   /** Where it came from, after redirects; empty if that is not known. */
   readonly url: string;
+  /** As `Response.redirected` was. */
   readonly redirected: boolean;
   /** As `Response.type` was. */
   readonly type: string;
+  /** As `Response.status` was. */
   readonly status: number;
+  /** As `Response.statusText` was. */
   readonly statusText: string;
   /** Without `Set-Cookie`, and without what is about one connection or one encoding. */
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -46,8 +49,11 @@ export interface Store {
   readonly shared?: boolean;
   /** Whose data an answer is, where the client's options do not say. */
   readonly partition?: Partition;
+  /** What is kept under a key; `undefined` if there is nothing. */
   get(key: string): Promise<StoreEntry | undefined>;
+  /** Keeps an entry, in place of what was there. */
   set(key: string, entry: StoreEntry): Promise<void>;
+  /** Forgets a key. */
   delete(key: string): Promise<void>;
   /** Forgets the keys of one partition, or all. */
   clear(partition?: string): Promise<void>;

@@ -22,6 +22,7 @@ export interface ChaosOptions {
   readonly clock?: Clock;
 }
 
+/** @inline */
 type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /**

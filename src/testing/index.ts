@@ -1,3 +1,8 @@
+/**
+ * A clock that stands still, and fetches that fail as they are told, for tests.
+ * @module steadfetch/testing
+ */
+
 export { type ChaosOptions, chaosFetch } from './chaos-fetch.ts';
 export { FakeClock, type FakeClockOptions } from './fake-clock.ts';
 export {

@@ -5,6 +5,7 @@ import { elapse } from './elapse.ts';
 export interface ScriptedAnswer {
   /** Default 200. */
   readonly status?: number;
+  /** Default none. */
   readonly headers?: NonNullable<RequestInit['headers']>;
   /** Default: none for a status that has no body, else empty. */
   readonly body?: NonNullable<RequestInit['body']> | null;
@@ -16,10 +17,15 @@ export interface ScriptedAnswer {
 
 /** What a {@link scriptedFetch} was asked. */
 export interface ScriptedRequest {
+  /** The URL. */
   readonly url: string;
+  /** The method. */
   readonly method: string;
+  /** The headers. */
   readonly headers: Headers;
+  /** As it was given; `null` for none. */
   readonly body: NonNullable<RequestInit['body']> | null;
+  /** The signal it was given, if any. */
   readonly signal: AbortSignal | undefined;
   /** Number of the request, from 1. */
   readonly number: number;
@@ -42,6 +48,7 @@ export interface ScriptedFetch {
   (input: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** How often it was called. */
   readonly calls: number;
+  /** What it was asked, in order. */
   readonly requests: readonly ScriptedRequest[];
 }
 
