@@ -1,34 +1,68 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Application, type TypeDocOptions } from 'typedoc';
+import {
+  Application,
+  type DeclarationReflection,
+  type ProjectReflection,
+  ReflectionKind,
+  type TypeDocOptions,
+} from 'typedoc';
 import type { PluginOptions } from 'typedoc-plugin-markdown';
 
 import tsup from '../tsup.config.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
+const entries = (tsup as { readonly entry: Readonly<Record<string, string>> }).entry;
+
+const options: Partial<TypeDocOptions & PluginOptions & { readonly docsRoot: string }> = {
+  entryPoints: Object.values(entries).map((path) => join(repository, path)),
+  tsconfig: join(repository, 'tsconfig.json'),
+  plugin: ['typedoc-plugin-markdown', 'typedoc-vitepress-theme'],
+  docsRoot: join(repository, 'docs'),
+  out: join(repository, 'docs/api'),
+  name: 'API',
+  readme: 'none',
+  disableSources: true,
+  excludeInternal: true,
+  // What a custom element has from the platform.
+  excludeExternals: true,
+  // What a layer has for its neighbours.
+  intentionallyNotExported: ['SlotOwner', 'Limit'],
+  validation: { notExported: true, invalidLink: true, notDocumented: true },
+  // Properties: see below.
+  requiredToBeDocumented: ['Class', 'Interface', 'TypeAlias', 'Function', 'Method', 'Variable'],
+  useHTMLEncodedBrackets: true,
+  logLevel: 'Warn',
+};
 
 /** Writes the reference to docs/api, a page for each name that the package exports. What TypeDoc warns of is an error. */
 export async function writeReference(): Promise<void> {
-  const options: Partial<TypeDocOptions & PluginOptions & { readonly docsRoot: string }> = {
-    entryPoints: Object.values((tsup as { readonly entry: Readonly<Record<string, string>> }).entry),
-    tsconfig: join(repository, 'tsconfig.json'),
-    plugin: ['typedoc-plugin-markdown', 'typedoc-vitepress-theme'],
-    docsRoot: join(repository, 'docs'),
-    out: join(repository, 'docs/api'),
-    readme: 'none',
-    name: 'API',
-    disableSources: true,
-    excludeInternal: true,
-    excludePrivate: true,
-    validation: { notExported: true, invalidLink: true, notDocumented: false },
-    useHTMLEncodedBrackets: true,
-    logLevel: 'Warn',
-  };
   const app = await Application.bootstrapWithPlugins(options);
   const project = await app.convert();
   if (project !== undefined) {
+    removeOwnParameters(project);
     app.validate(project);
+    for (const name of undocumentedProperties(project)) app.logger.warn(`${name} has no comment`);
     await app.generateOutputs(project);
   }
-  if (app.logger.hasErrors()) throw new Error('The reference is not in order: see above');
+  if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('The reference is not in order: see above');
+}
+
+/** Constructors of layers take more from the client than from anybody else. */
+function removeOwnParameters(project: ProjectReflection): void {
+  for (const parameter of project.getReflectionsByKind(ReflectionKind.Parameter)) {
+    const isOwn = ['hooks', 'limits', 'tools'].includes(parameter.name);
+    if (isOwn && parameter.parent?.kindOf(ReflectionKind.ConstructorSignature)) project.removeReflection(parameter);
+  }
+}
+
+/** Ours that say nothing of themselves. A literal does, as `type: 'retry'`. */
+function undocumentedProperties(project: ProjectReflection): readonly string[] {
+  return (project.getReflectionsByKind(ReflectionKind.Property) as DeclarationReflection[])
+    .filter(
+      (each) =>
+        !each.hasComment() && each.type?.type !== 'literal' && each.parent?.kindOf(ReflectionKind.ClassOrInterface),
+    )
+    .filter((each) => project.getSymbolIdFromReflection(each)?.packageName === project.packageName)
+    .map((each) => each.getFriendlyFullName());
 }
