@@ -3,6 +3,7 @@ import { defineConfig } from 'vitepress';
 
 import { linkToRepository, repository } from './repository-links.ts';
 import { sidebar } from './sidebar.ts';
+import { slug } from './slug.ts';
 
 const reference = JSON.parse(readFileSync(new URL('../api/typedoc-sidebar.json', import.meta.url), 'utf8'));
 
@@ -14,7 +15,11 @@ export default defineConfig({
   base: process.env['DOCS_BASE'] ?? '/',
   cleanUrls: true,
   ignoreDeadLinks: false,
-  markdown: { config: linkToRepository },
+  markdown: {
+    config: linkToRepository,
+    anchor: { slugify: slug },
+    languageAlias: { promql: 'txt' },
+  },
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],

@@ -1,0 +1,55 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { expect, test } from 'vitest';
+
+import { slug } from '../../docs/.vitepress/slug.ts';
+
+const pages = globSync(['*.md', '{bench,docs,lab,test,tools,web-example,worker-example}/**/*.md'], {
+  exclude: ['**/node_modules/**', '**/.work/**', 'docs/api/**'],
+})
+  .map((path) => path.replaceAll('\\', '/'))
+  .sort();
+
+test('the pages have links and headings that are looked at', () => {
+  expect(pages).toEqual(expect.arrayContaining(['CONTRIBUTING.md', 'README.md', 'docs/why.md', 'lab/README.md']));
+  expect(linksIn('docs/why.md')).toEqual(
+    expect.arrayContaining(['../lab/README.md', '#5-is-it-back', 'figures/hedging.svg']),
+  );
+  expect(anchorsIn('docs/why.md')).toContain('5-is-it-back');
+});
+
+test.for(pages)('%s links to files that exist, and to headings that they have', (page) => {
+  expect(linksIn(page).filter((link) => !leadsSomewhere(page, link))).toEqual([]);
+});
+
+/** Of links and pictures, those that lead to the repository. */
+function linksIn(page: string): string[] {
+  const text = proseOf(page).replaceAll(/`[^`\n]+`/g, '');
+  const links = text.matchAll(/\]\(([^)\s]+)(?: "[^"]*")?\)|^\[[^\]]+\]: (\S+)|\b(?:href|src)="([^"]+)"/gm);
+  return Array.from(links, ([, inline, reference, html]) => inline ?? reference ?? html ?? '').filter(
+    (link) => !/^(?:[a-z]+:|\/)/.test(link),
+  );
+}
+
+function leadsSomewhere(page: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const file = path === '' ? page : posix.join(posix.dirname(page), decodeURI(path));
+  return existsSync(file) && (anchor === undefined || anchorsIn(file).includes(decodeURI(anchor)));
+}
+
+/** What the headings of a page can be linked to by: where several are alike, the later ones are numbered. */
+function anchorsIn(page: string): string[] {
+  const slugs = Array.from(proseOf(page).matchAll(/^#{1,6} (.+)$/gm), ([, heading = '']) =>
+    slug(heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')),
+  );
+  return slugs.map((each, index) => {
+    const before = slugs.slice(0, index).filter((other) => other === each).length;
+    return before === 0 ? each : `${each}-${before}`;
+  });
+}
+
+function proseOf(page: string): string {
+  return readFileSync(page, 'utf8')
+    .replaceAll(/^ *```.*?^ *```$/gms, '')
+    .replaceAll(/<!--.*?-->/gs, '');
+}
