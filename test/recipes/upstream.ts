@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServerAdapter } from '@whatwg-node/server';
 import { onTestFinished } from 'vitest';
 
-/** What an upstream does in place of an answer: a status without a body, a socket that is reset, or nothing at all. */
-export type Trouble = number | 'reset' | 'hang';
+/** What an upstream does in place of an answer: a status without a body, a socket that is reset, a body that breaks off, or nothing at all. */
+export type Trouble = number | 'reset' | 'cut' | 'hang';
 
 export interface Upstream {
   readonly url: string;
@@ -27,6 +27,7 @@ export async function upstream(
     const next = trouble.shift();
     if (next === undefined) adapter(request, response);
     else if (next === 'reset') request.socket.resetAndDestroy();
+    else if (next === 'cut') cut(request, response);
     else if (next !== 'hang') response.writeHead(next).end();
   });
   server.listen(0, '127.0.0.1');
@@ -37,4 +38,10 @@ export async function upstream(
   });
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, requests, trouble };
+}
+
+/** Ends the connection once the headers and a part of the body are on their way, so that nobody loses them. */
+function cut(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
+  response.write('["te', () => request.socket.end());
 }
