@@ -150,6 +150,19 @@ test('openai: a body that breaks off is not asked for again', async () => {
   expect(requests).toHaveLength(1);
 });
 
+test('openai: a deadline while the body is read is thrown as it is', async () => {
+  const { url } = await upstream(() => new Response(new ReadableStream({ start: (body) => body.enqueue('{') })));
+  const clock = new FakeClock();
+  const client = createClient({ clock });
+  const headers = Promise.withResolvers<void>();
+  client.subscribe(({ type }) => type === 'completed' && headers.resolve());
+  const api = new OpenAI({ baseURL: url, apiKey: 'key', fetch: client.fetch, maxRetries: 0 });
+  const late = expect(api.models.retrieve('gpt')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  await headers.promise;
+  await clock.advance(30_000);
+  await late;
+});
+
 test('openai: the pieces of a stream arrive as they are sent', async () => {
   const first = Promise.withResolvers<void>();
   const { url } = await upstream(() =>
