@@ -222,6 +222,8 @@ export class StoredAnswers {
 
   /** Forgets one partition, or everything. @throws what the store throws. */
   async clear(partition: string | undefined): Promise<void> {
+    // Nothing is kept under such a name.
+    if (partition !== undefined && isHalved(partition)) return;
     const owner = partition === undefined ? undefined : encodeURIComponent(partition);
     this.#outdateAll(owner);
     // What is being stored would be back after it; what hangs is deleted when it arrives.
@@ -341,7 +343,13 @@ export function ownerOf(
   given: string | undefined,
   partition: Partition | undefined,
 ): string | undefined {
-  return given ?? (typeof partition === 'function' ? nameFrom(partition, request) : PUBLIC);
+  const name = given ?? (typeof partition === 'function' ? nameFrom(partition, request) : PUBLIC);
+  return name === undefined || isHalved(name) ? undefined : name;
+}
+
+/** Whether half of a character is in it, which no key can hold: it would be the same as any other half. */
+function isHalved(name: string): boolean {
+  return /\p{Surrogate}/u.test(name);
 }
 
 function keyOf(owner: string, method: string, resource: string): string {

@@ -137,6 +137,23 @@ test('client.fetch keeps partitions apart, whatever their names are', async () =
   }
 });
 
+test('client.fetch stores nothing for who has half a character in the name, and answers all the same', async () => {
+  const store = openStore();
+  const bench = fallbackBench([good('everybody’s'), good('one'), 200, down], { store });
+  const { client } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  expect(await shown(client.fetch(url, { partition: '\ud800' }))).toBe('200 one');
+  await idle(bench);
+  expect([...store.entries.keys()]).toEqual([`public GET ${url}`]);
+  await client.clear({ partition: '\ud800' });
+  expect(store.entries.size).toBe(1);
+  // What is everybody's is outdated, whoever writes.
+  await client.fetch(url, { method: 'PUT', partition: '\ud800' });
+  await idle(bench);
+  expect(store.entries.size).toBe(0);
+});
+
 test('client.clear forgets one partition, and leaves the others', async () => {
   const { client } = fallbackBench([good('a'), good('ab'), good('nobody'), down]);
   for (const partition of ['a', 'ab', undefined])
