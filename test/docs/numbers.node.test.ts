@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { chanceFor } from '../../lab/chance.ts';
 import { readPlan } from '../../lab/plan.ts';
@@ -70,17 +70,39 @@ describe('Timeouts', () => {
     expect(upstream.calls).toBe(2);
   });
 
-  test('a fallback comes after the deadline: its store has its own time', async () => {
-    const silent: Store = { ...memoryStore(), get: () => new Promise(() => {}) };
-    const fallback = { store: silent, storeTimeoutMs: 200, respond: () => new Response('default') };
+  test.for<[string, Partial<Store>, number]>([
+    // The one silence is waited for before the attempt; the store is then left alone.
+    ['a store that is silent', { get: () => new Promise(() => {}) }, 200 + 700],
+    ['a respond that hangs', {}, 700 + 1_000],
+  ])('%s comes on top of the call', async ([what, own, expectedMs]) => {
+    const respond = what.startsWith('a respond')
+      ? () => new Promise<Response>(() => {})
+      : () => new Response('default');
+    const fallback = { store: { ...memoryStore(), ...own }, storeTimeoutMs: 200, respond };
     const { clock, timed } = bench(['hang'], { deadlineMs: 1_000, attemptTimeoutMs: 700, retry: false, fallback });
+    // A default that hangs is the user's error, and told as one.
+    vi.stubGlobal('reportError', () => {});
     const call = timed();
     await clock.advance(10_000);
-    const { tookMs, ended } = await call;
-    expect(ended).toMatchObject({ status: 200 });
-    // The one silence is waited for before the attempt; the store is then left alone.
-    expect(tookMs).toBe(900);
+    expect((await call).tookMs).toBe(expectedMs);
+    vi.unstubAllGlobals();
   });
+
+  test.for([
+    [1_900, 'open'],
+    [2_000, 'closed'],
+  ] as const)(
+    'with an attempt timeout of %i ms and a deadline of 2,000, hangs leave the circuit %s',
+    async ([attemptTimeoutMs, state]) => {
+      const { clock, timed, client } = bench(['hang'], { deadlineMs: 2_000, attemptTimeoutMs });
+      for (let call = 0; call < 5; call += 1) {
+        const hanging = timed();
+        await clock.advance(2_000);
+        await hanging;
+      }
+      expect(client.snapshot().dependencies['https://users.test']?.breaker?.state).toBe(state);
+    },
+  );
 });
 
 describe('Retries: how many fit', () => {
