@@ -1,4 +1,4 @@
-import { isCut } from './bytes.ts';
+import { bodyOf, isCut } from './bytes.ts';
 
 /** What a pipeline resolves to: the Response, and what was read of its body inside the attempt. */
 export class Answer {
@@ -17,8 +17,7 @@ export class Answer {
   constructor(response: Response, value?: unknown, bytes?: Uint8Array<ArrayBuffer>) {
     this.response = response;
     this.status = response.status;
-    // What imitates a Response may have none at all.
-    this.hasBody = response.body !== null && response.body !== undefined;
+    this.hasBody = bodyOf(response) !== null;
     this.value = value;
     this.bytes = bytes;
   }

@@ -1,6 +1,6 @@
 import { type Caller, close, type Ending } from '../layer.ts';
 import { Answer } from './answer.ts';
-import { cancelBody } from './bytes.ts';
+import { bodyOf, cancelBody } from './bytes.ts';
 import { isWebKit } from './webkit.ts';
 
 /**
@@ -9,15 +9,14 @@ import { isWebKit } from './webkit.ts';
  * nobody can be reading it. Until then the timers hold on to the signals, never to the stream.
  */
 export class BodyLeases {
-  readonly #open = new WeakMap<ReadableStream, Ending[]>();
+  readonly #open = new WeakMap<object, Ending[]>();
   #collected: FinalizationRegistry<readonly Ending[]> | undefined;
 
   /** Takes over what is to be closed, if `value` has a body still to come. */
   readonly hold = (value: unknown, ending: Ending): boolean => {
     const answer = value as Answer | undefined;
-    if (answer === undefined || !answer.hasBody) return false;
-    const { body, bodyUsed } = answer.response;
-    if (body === null || body === undefined || bodyUsed) return false;
+    if (answer === undefined || !answer.hasBody || answer.response.bodyUsed) return false;
+    const body = heldOf(answer);
     const held = this.#open.get(body);
     if (held !== undefined) {
       held.push(ending);
@@ -36,14 +35,18 @@ export class BodyLeases {
 
   /** Cancels the body of a value that is not handed out, and ends its lease. */
   discard(value: unknown): void {
-    const { response, hasBody } = value as Answer;
-    cancelBody(response);
-    const body = hasBody ? response.body : null;
-    if (body === null) return;
+    const answer = value as Answer;
+    cancelBody(answer.response);
+    const body = heldOf(answer);
     this.#collected?.unregister(body);
     closeAll(this.#open.get(body) ?? []);
     this.#open.delete(body);
   }
+}
+
+/** What is watched: the stream, or what stands before its Response. */
+function heldOf({ response }: Answer): object {
+  return bodyOf(response) ?? response;
 }
 
 function closeAll(endings: readonly Ending[]): void {

@@ -1,7 +1,20 @@
+/**
+ * The body of a Response, for who does not want to read it; `undefined` if it must not be asked for. What stands before a
+ * Response and passes for one (a Proxy, as SvelteKit's `load` is given) may take `body` for the wish to read, and nobody else
+ * can then: the platform's own getter tells it, which takes a Response and nothing else.
+ */
+export function bodyOf(response: Response): ReadableStream | null | undefined {
+  try {
+    return Reflect.get(response instanceof Response ? Response.prototype : response, 'body', response) ?? null;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Frees the connection of an answer that nobody will read. */
 export function cancelBody(response: Response): void {
   // A fetch of the user's may give anything.
-  const body: Partial<ReadableStream> | null | undefined = (response as Response | undefined)?.body;
+  const body: Partial<ReadableStream> | null | undefined = bodyOf(response);
   // A body that somebody is reading is theirs.
   if (body === null || body === undefined || body.locked === true) return;
   // A broken one rejects, with nobody there to be told; one that is no stream of the platform's may throw.

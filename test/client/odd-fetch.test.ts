@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { createClient } from '../../src/index.ts';
+import { createClient, memoryStore } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 
 const origin = 'https://users.test';
@@ -116,4 +116,57 @@ test('fetch() counts a hang as a failure, also when the store was slow before', 
   await clock.advance(10_000);
   expect(await ended).toMatchObject({ code: 'ATTEMPT_TIMEOUT', lateMs: 0 });
   expect(client.snapshot().dependencies[origin]?.counters).toMatchObject({ failure: 1, ignored: 0 });
+});
+
+/** A Response behind another object, whose `body` takes it away from all who read it otherwise: as SvelteKit's `load` is given. */
+function standIn(response: Response, askedFor: string[]): Response {
+  return new Proxy(response, {
+    get(target, name) {
+      askedFor.push(String(name));
+      const value: unknown = name === 'body' ? target.body?.tee()[0] : Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+test('fetch() and json() leave the body of what stands before a Response to who reads it, and repeat and store it', async () => {
+  const clock = new FakeClock();
+  const askedFor: string[] = [];
+  const statuses = [503, 200, 200];
+  const client = createClient({
+    clock,
+    random: () => 0,
+    fetch: async () => standIn(new Response('{"id":1}', { status: statuses.shift() ?? 503 }), askedFor),
+    fallback: { store: memoryStore() },
+  });
+  const answer = client.fetch(url);
+  await clock.advance(1_000);
+  expect(await (await answer).json()).toEqual({ id: 1 });
+  expect((await client.json(url)).value).toEqual({ id: 1 });
+  expect(askedFor).toContain('status');
+  expect(askedFor).not.toContain('body');
+  await clock.advance(1_000);
+  expect(statuses).toEqual([]);
+
+  const stored = client.json(url);
+  await clock.advance(10_000);
+  expect(await stored).toMatchObject({ value: { id: 1 }, degraded: true });
+});
+
+test('fetch() has its deadline cut the body of what stands before a Response', async () => {
+  const clock = new FakeClock();
+  let signal: AbortSignal | null | undefined;
+  const client = createClient({
+    clock,
+    deadlineMs: 1_000,
+    fetch: async (_input, init) => {
+      signal = init?.signal;
+      return standIn(new Response('{"id":1}'), []);
+    },
+  });
+  await client.fetch(url);
+  await clock.advance(999);
+  expect(signal?.aborted).toBe(false);
+  await clock.advance(1);
+  expect(signal?.reason).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
 });
