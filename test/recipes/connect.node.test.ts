@@ -182,12 +182,12 @@ test('connect: where the trouble stays, the circuit opens, and says so as the ca
   expect(requests).toHaveLength(15);
 });
 
-test('connect: the server is told what is left of the deadline, which the caller sees as Connect’s', async () => {
-  const { url, told } = await shop(503, 'hang');
-  const error = await errorOf(apiOf(url).read({ value: 'tea' }));
+test('connect: the server is told what is left of the deadline, and a timeout is Connect’s to the caller', async () => {
+  const { url, told } = await shop('hang');
+  const error = await errorOf(apiOf(url).order({ value: 'tea' }));
   expect(error).toBeInstanceOf(ConnectError);
-  expect(error).toMatchObject({ code: Code.DeadlineExceeded, cause: { code: 'DEADLINE_EXCEEDED' } });
-  expect(told).toHaveLength(2);
+  expect(error).toMatchObject({ code: Code.DeadlineExceeded, cause: { code: 'ATTEMPT_TIMEOUT' } });
+  expect(told).toHaveLength(1);
   for (const leftMs of told) expect(leftMs).toBeLessThanOrEqual(2_000);
 });
 
