@@ -7,11 +7,11 @@ import { resolveClient } from '../../src/client-options.ts';
 import * as steadfetch from '../../src/index.ts';
 import { snippetsOf, writeSnippets } from '../docs/snippets.ts';
 
-/** What the snippets of `docs/migration/<name>.md` export, in their order, each run as it stands there: before, then after. */
-export async function snippets<Exports>(name: string): Promise<readonly [Exports, Exports, ...Exports[]]> {
-  const paths = writeSnippets(`migration-${name}`, snippetsOf(pageOf(name)));
-  const modules = paths.map((path) => import(/* @vite-ignore */ pathToFileURL(path).href) as Promise<Exports>);
-  return (await Promise.all(modules)) as [Exports, Exports, ...Exports[]];
+/** What each snippet of `docs/migration/<name>.md` exports, run as it stands there, one after the other: before, then after. */
+export async function* snippets<Exports>(name: string): AsyncGenerator<Exports> {
+  for (const path of writeSnippets(`migration-${name}`, snippetsOf(pageOf(name)))) {
+    yield (await import(/* @vite-ignore */ pathToFileURL(path).href)) as Exports;
+  }
 }
 
 /** Of an option whose default the page says in words, which a test of its own holds. */

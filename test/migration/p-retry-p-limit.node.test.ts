@@ -57,7 +57,7 @@ test('p-retry and p-limit: each option has a row, and defaults are as told', () 
 });
 
 test('p-retry and p-limit: both sides of the guide get over the same trouble', async () => {
-  for (const { load } of await snippets<Guide>('p-retry-p-limit')) {
+  for await (const { load } of snippets<Guide>('p-retry-p-limit')) {
     const { url: at, requests } = await upstream(() => Response.json(['tea']), 503, 'reset');
     expect(await load(`${at}/teas`)).toEqual(['tea']);
     expect(requests).toHaveLength(3);
@@ -65,7 +65,7 @@ test('p-retry and p-limit: both sides of the guide get over the same trouble', a
 });
 
 test('p-retry and p-limit: both sides of the guide ask once for what there is not', async () => {
-  for (const { load } of await snippets<Guide>('p-retry-p-limit')) {
+  for await (const { load } of snippets<Guide>('p-retry-p-limit')) {
     const { url: at, requests } = await upstream(() => new Response(null, { status: 404 }));
     await expect(load(`${at}/teas`)).rejects.toThrow();
     expect(requests).toHaveLength(1);

@@ -1,0 +1,33 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+export interface CutServer {
+  readonly url: string;
+  /** What each request asked for: `bytes=5-9`, or everything. */
+  readonly ranges: readonly (string | undefined)[];
+}
+
+/** A real server on loopback whose first answer breaks off in the middle of `body`; it then gives what it is asked for. */
+export async function cutServer(body: string): Promise<CutServer> {
+  const ranges: (string | undefined)[] = [];
+  const head = { 'Content-Type': 'application/json', ETag: '"1"' };
+  const server = createServer((request, response) => {
+    ranges.push(request.headers.range);
+    const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    const rest = body.slice(from);
+    const partial = from === 0 ? {} : { 'Content-Range': `bytes ${from}-${body.length - 1}/${body.length}` };
+    response.writeHead(from === 0 ? 200 : 206, { ...head, ...partial, 'Content-Length': rest.length });
+    if (ranges.length > 1) response.end(rest);
+    else response.write(rest.slice(0, rest.length >> 1), () => request.socket.destroySoon());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, ranges };
+}
