@@ -10,7 +10,7 @@ export interface CutServer {
 }
 
 /** A real server on loopback whose first answer breaks off in the middle of `body`; it then gives what it is asked for. */
-export async function cutServer(body: string): Promise<CutServer> {
+export async function cutServer(body: string, how: 'close' | 'reset' = 'close'): Promise<CutServer> {
   const ranges: (string | undefined)[] = [];
   const head = { 'Content-Type': 'application/json', ETag: '"1"' };
   const server = createServer((request, response) => {
@@ -20,7 +20,10 @@ export async function cutServer(body: string): Promise<CutServer> {
     const partial = from === 0 ? {} : { 'Content-Range': `bytes ${from}-${body.length - 1}/${body.length}` };
     response.writeHead(from === 0 ? 200 : 206, { ...head, ...partial, 'Content-Length': rest.length });
     if (ranges.length > 1) response.end(rest);
-    else response.write(rest.slice(0, rest.length >> 1), () => request.socket.destroySoon());
+    else response.write(rest.slice(0, rest.length >> 1));
+    if (ranges.length > 1) return;
+    // The head has to be out first, or there is no answer at all.
+    setImmediate(() => (how === 'close' ? request.socket.destroySoon() : request.socket.resetAndDestroy()));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
