@@ -173,10 +173,11 @@ function isGlobal(name: string): boolean {
 }
 
 const settings = resolveClient({ breaker: { window: { durationMs: 1_000 } }, fallback: { coalesce: true } });
+const fallback = settings.fallback === false ? undefined : settings.fallback;
 const defaults: object = {
   ...settings,
   ...settings.limits,
-  fallback: { ...(settings.fallback === false ? {} : settings.fallback), coalesce: false },
+  fallback: { ...fallback, ...fallback?.rules.limits, coalesce: false },
 };
 
 function ourDefaultOf(path: string): unknown {
