@@ -2,6 +2,7 @@ import {
   Agent,
   type Dispatcher,
   getGlobalDispatcher,
+  interceptors,
   MockAgent,
   RetryAgent,
   RetryHandler,
@@ -190,6 +191,15 @@ test('a hang: RetryAgent does not retry it; the client does, and it counts', asy
   expect((await call).status).toBe(200);
   expect(ours.calls).toBe(2);
   expect(events).toContainEqual(expect.objectContaining({ type: 'attempt', outcome: 'failure' }));
+});
+
+test('interceptors.retry() takes the same options', async () => {
+  const { url: at, requests } = await upstream(() => new Response(null, { status: 503 }));
+  const agent = new Agent();
+  onTestFinished(() => agent.destroy());
+  const dispatcher = agent.compose(interceptors.retry({ ...soon, maxRetries: 1, throwOnError: false }));
+  expect((await request(at, { dispatcher })).statusCode).toBe(503);
+  expect(requests).toHaveLength(2);
 });
 
 test.for([408, 425])('a %i is retried by the client, and not by RetryAgent', async (status) => {
