@@ -1,29 +1,40 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitepress';
 
+import { promql } from './promql.ts';
 import { linkToRepository, repository } from './repository-links.ts';
 import { sidebar } from './sidebar.ts';
 import { slug } from './slug.ts';
 
 const reference = JSON.parse(readFileSync(new URL('../api/typedoc-sidebar.json', import.meta.url), 'utf8'));
 
+// Where the site is below its host: `/steadfetch/` on GitHub Pages.
+const base = process.env['DOCS_BASE'] ?? '/';
+
 export default defineConfig({
   title: 'steadfetch',
   description: 'A fault-tolerant fetch for browsers, Cloudflare Workers, Node, Deno and Bun.',
   lang: 'en',
-  // Where the site is below its host, as on GitHub Pages: `/steadfetch/`.
-  base: process.env['DOCS_BASE'] ?? '/',
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}logo.svg` }]],
+  base,
   cleanUrls: true,
   ignoreDeadLinks: false,
   markdown: {
     config: linkToRepository,
     anchor: { slugify: slug },
-    languageAlias: { promql: 'txt' },
+    languages: [promql],
   },
+  // The index of the search is one file, and is loaded when somebody searches.
+  vite: { build: { chunkSizeWarningLimit: 2_000 } },
   themeConfig: {
+    logo: '/logo.svg',
     search: { provider: 'local' },
     outline: [2, 3],
-    nav: [{ text: 'API', link: '/api/' }],
+    nav: [
+      { text: 'Start', link: '/getting-started' },
+      { text: 'Why', link: '/why' },
+      { text: 'API', link: '/api/' },
+    ],
     sidebar: [...sidebar(), { text: 'API', collapsed: true, items: reference }],
     socialLinks: [{ icon: 'github', link: repository }],
   },
