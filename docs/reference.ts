@@ -31,6 +31,10 @@ const options: Partial<TypeDocOptions & PluginOptions & { readonly docsRoot: str
   validation: { notExported: true, invalidLink: true, notDocumented: true },
   // Properties: see below.
   requiredToBeDocumented: ['Class', 'Interface', 'TypeAlias', 'Function', 'Method', 'Variable'],
+  // What one calls comes first.
+  groupOrder: ['Functions', 'Classes', 'Interfaces', 'Type Aliases'],
+  kindSortOrder: ['Function', 'Class', 'Interface', 'TypeAlias'],
+  navigationModel: { excludeFolders: true, excludeGroups: true, excludeCategories: true },
   useHTMLEncodedBrackets: true,
   logLevel: 'Warn',
 };

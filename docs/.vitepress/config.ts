@@ -11,6 +11,12 @@ const reference = JSON.parse(readFileSync(new URL('../api/typedoc-sidebar.json',
 // Where the site is below its host: `/steadfetch/` on GitHub Pages.
 const base = process.env['DOCS_BASE'] ?? '/';
 
+// Pages that explain come before those that list.
+const searchOptions = {
+  combineWith: 'AND',
+  boostDocument: (id: string) => (id.includes('/api/') ? 0.2 : 1),
+};
+
 export default defineConfig({
   title: 'steadfetch',
   description: 'A fault-tolerant fetch for browsers, Cloudflare Workers, Node, Deno and Bun.',
@@ -23,19 +29,21 @@ export default defineConfig({
     config: linkToRepository,
     anchor: { slugify: slug },
     languages: [promql],
+    // The usual ones have too little contrast for comments.
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
   },
   // The index of the search is one file, and is loaded when somebody searches.
   vite: { build: { chunkSizeWarningLimit: 2_000 } },
   themeConfig: {
     logo: '/logo.svg',
-    search: { provider: 'local' },
+    search: { provider: 'local', options: { miniSearch: { searchOptions } } },
     outline: [2, 3],
     nav: [
       { text: 'Start', link: '/getting-started' },
       { text: 'Why', link: '/why' },
       { text: 'API', link: '/api/' },
     ],
-    sidebar: [...sidebar(), { text: 'API', collapsed: true, items: reference }],
+    sidebar: [...sidebar(), { text: 'API', link: '/api/', collapsed: true, items: reference }],
     socialLinks: [{ icon: 'github', link: repository }],
   },
 });

@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { expect, test } from 'vitest';
 
+import { inRepository } from '../../docs/.vitepress/repository-links.ts';
 import { slug } from '../../docs/.vitepress/slug.ts';
 
 const pages = globSync(['*.md', '{bench,docs,lab,test,tools,web-example,worker-example}/**/*.md'], {
@@ -21,6 +22,22 @@ test('the pages have links and headings that are looked at', () => {
 test.for(pages)('%s links to files that exist, and to headings that they have', (page) => {
   expect(linksIn(page).filter((link) => !leadsSomewhere(page, link))).toEqual([]);
 });
+
+test.for([
+  ['../lab/README.md', 'why.md', 'lab/README.md'],
+  ['../lab/README.md#your-own-policy', 'why.md', 'lab/README.md#your-own-policy'],
+  ['../../src/index.ts', 'recipes/ky.md', 'src/index.ts'],
+  ['examples/shutdown.mjs', 'health.md', 'docs/examples/shutdown.mjs'],
+] as const)('a link to %s, which is no page, in %s leads to the repository', ([href, from, path]) => {
+  expect(inRepository(href, from)).toBe(`https://github.com/steadfetch/steadfetch/blob/main/${path}`);
+});
+
+test.for(['fleet.md', 'fleet.md#redis', '../fleet.md', '#here', '/api/', 'https://example.com/x'])(
+  'a link to %s stays as it is',
+  (href) => {
+    expect(inRepository(href, 'recipes/ky.md')).toBe(href);
+  },
+);
 
 /** Of links and pictures, those that lead to the repository. */
 function linksIn(page: string): string[] {
