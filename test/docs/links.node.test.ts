@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { inRepository } from '../../docs/.vitepress/repository-links.ts';
+import { sidebar } from '../../docs/.vitepress/sidebar.ts';
 import { slug } from '../../docs/.vitepress/slug.ts';
 
 const pages = globSync(['*.md', '{bench,docs,lab,test,tools,web-example,worker-example}/**/*.md'], {
@@ -38,6 +39,17 @@ test.for(['fleet.md', 'fleet.md#redis', '../fleet.md', '#here', '/api/', 'https:
     expect(inRepository(href, 'recipes/ky.md')).toBe(href);
   },
 );
+
+test('the sidebar has pages by their titles, in an order of its own, and what is in a folder after its index', () => {
+  expect(sidebar(['layers', 'recipes/ky', 'getting-started', 'recipes/index', 'recipes/hono'])).toMatchObject([
+    { text: 'Start', items: [{ text: 'Five minutes', link: '/getting-started' }, { link: '/layers' }] },
+    { text: 'Recipes', items: [{ link: '/recipes/' }, { link: '/recipes/ky' }, { link: '/recipes/hono' }] },
+  ]);
+});
+
+test('the sidebar does without no page', () => {
+  expect(() => sidebar(['layers', 'nowhere'])).toThrow('No group of the sidebar has docs/nowhere.md');
+});
 
 /** Of links and pictures, those that lead to the repository. */
 function linksIn(page: string): string[] {
