@@ -32,7 +32,16 @@ const options: Partial<TypeDocOptions & PluginOptions & { readonly docsRoot: str
   // Properties: see below.
   requiredToBeDocumented: ['Class', 'Interface', 'TypeAlias', 'Function', 'Method', 'Variable'],
   // What one calls comes first.
-  groupOrder: ['Functions', 'Classes', 'Interfaces', 'Type Aliases'],
+  groupOrder: [
+    'Functions',
+    'Classes',
+    'Interfaces',
+    'Type Aliases',
+    'Constructors',
+    'Properties',
+    'Accessors',
+    'Methods',
+  ],
   kindSortOrder: ['Function', 'Class', 'Interface', 'TypeAlias'],
   navigationModel: { excludeFolders: true, excludeGroups: true, excludeCategories: true },
   useHTMLEncodedBrackets: true,
