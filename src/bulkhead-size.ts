@@ -1,4 +1,4 @@
-import { COUNT, checkKeys, checkNumber } from './checks.ts';
+import { COUNT, checkKeys, checkNumber, requireNumber } from './checks.ts';
 
 /** What {@link bulkheadSize} works from. */
 export interface BulkheadSizeOptions {
@@ -21,17 +21,11 @@ export interface BulkheadSizeOptions {
  */
 export function bulkheadSize(options: BulkheadSizeOptions): number {
   checkKeys('bulkheadSize', options, ['requestsPerSecond', 'latencyMs', 'replicas', 'headroom']);
-  const perSecond = checkGiven('bulkheadSize.requestsPerSecond', options.requestsPerSecond);
-  const latencyMs = checkGiven('bulkheadSize.latencyMs', options.latencyMs);
+  const perSecond = requireNumber('bulkheadSize.requestsPerSecond', options.requestsPerSecond, { above: 0 });
+  const latencyMs = requireNumber('bulkheadSize.latencyMs', options.latencyMs, { above: 0 });
   const replicas = checkNumber('bulkheadSize.replicas', options.replicas, 1, COUNT);
   const headroom = checkNumber('bulkheadSize.headroom', options.headroom, 0, { least: 0 });
   const slots = ((perSecond * latencyMs) / 1_000 / replicas) * (1 + headroom);
   // 11.000000000000002 slots are 11.
   return Math.max(1, Math.ceil(Number(slots.toPrecision(12))));
-}
-
-/** @throws TypeError if there is none, too. */
-function checkGiven(path: string, value: unknown): number {
-  if (value === undefined) throw new TypeError(`${path} must be a number above 0, got undefined`);
-  return checkNumber(path, value, 0, { above: 0 });
 }

@@ -25,7 +25,11 @@ export const BOUND: NumberRule = { least: 1, integer: true, infinite: true };
  * @throws TypeError if it is not a number; RangeError if it is not one that makes sense there.
  */
 export function checkNumber(path: string, value: unknown, fallback: number, rule: NumberRule): number {
-  if (value === undefined) return fallback;
+  return value === undefined ? fallback : requireNumber(path, value, rule);
+}
+
+/** {@link checkNumber} for what has no default. */
+export function requireNumber(path: string, value: unknown, rule: NumberRule): number {
   if (typeof value !== 'number') throw new TypeError(`${path} must be ${describe(rule)}, got ${show(value)}`);
   const fits =
     value >= (rule.least ?? -Infinity) &&
@@ -42,9 +46,29 @@ export function checkNumber(path: string, value: unknown, fallback: number, rule
  * @throws TypeError if it is something else.
  */
 export function checkFunction<F, D>(path: string, value: F | undefined, fallback: D): F | D {
-  if (value === undefined) return fallback;
+  return value === undefined ? fallback : requireFunction(path, value);
+}
+
+/** {@link checkFunction} for what has no default. */
+export function requireFunction<F>(path: string, value: F): F {
   if (typeof value !== 'function') throw new TypeError(`${path} must be a function, got ${show(value)}`);
   return value;
+}
+
+/**
+ * Refuses what lacks a method: that would show only when it is called.
+ * @throws TypeError naming what is missing.
+ */
+export function checkMethods(path: string, kind: string, value: unknown, methods: readonly string[]): void {
+  const missing = methods.filter((name) => typeof Reflect.get(Object(value), name) !== 'function');
+  if (missing.length === 0) return;
+  const without = Object(value) === value ? ` without ${missing.join(' and ')}` : '';
+  throw new TypeError(`${path} must be ${kind}, got ${show(value)}${without}`);
+}
+
+/** @throws TypeError if it is no signal. */
+export function checkSignal(path: string, signal: unknown): void {
+  checkMethods(path, 'an AbortSignal', signal, ['addEventListener']);
 }
 
 /**
@@ -52,10 +76,34 @@ export function checkFunction<F, D>(path: string, value: F | undefined, fallback
  * @throws TypeError if it is none of them.
  */
 export function checkChoice<C extends string>(path: string, value: unknown, choices: readonly [C, ...C[]]): C {
-  if (value === undefined) return choices[0];
+  return value === undefined ? choices[0] : requireChoice(path, value, choices);
+}
+
+/** {@link checkChoice} for what has no default. */
+export function requireChoice<C extends string>(path: string, value: unknown, choices: readonly C[]): C {
   const choice = choices.find((each) => each === value);
   if (choice !== undefined) return choice;
-  throw new TypeError(`${path} must be ${choices.map(show).join(' or ')}, got ${show(value)}`);
+  const all = choices
+    .map(show)
+    .join(', ')
+    .replace(/, ([^,]+)$/, ' or $1');
+  throw new TypeError(`${path} must be ${all}, got ${show(value)}`);
+}
+
+/**
+ * The array given for the option at `path`, or its default.
+ * @throws TypeError if it is none, or has something else in it than texts, or numbers.
+ */
+export function checkList<V, D extends readonly V[] | undefined>(
+  path: string,
+  value: readonly V[] | undefined,
+  fallback: D,
+  type: 'string' | 'number',
+): readonly V[] | D {
+  if (value === undefined) return fallback;
+  const wrong = Array.isArray(value) ? value.findIndex((each) => typeof each !== type) : -1;
+  if (Array.isArray(value) && wrong < 0) return value;
+  throw new TypeError(`${path} must be an array of ${type}s, got ${show(Array.isArray(value) ? value[wrong] : value)}`);
 }
 
 /**
@@ -101,13 +149,22 @@ export function checkKeys(path: string, options: unknown, known: readonly string
   }
 }
 
-/** A value as it may stand in an error message: short, and never throwing. */
+/** A value as it may stand in an error message: short, never throwing, and without what may be secret. */
 export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  const text = String(value);
-  const short = text.length > 50 ? `${text.slice(0, 50)}…` : text;
-  return typeof value === 'string' ? JSON.stringify(short) : short;
+  // A URL in place of a client may have a password in it.
+  if (typeof value === 'string') return value.includes('://') ? 'a URL' : quote(value);
+  return shorten(typeof value === 'bigint' ? `${value}n` : String(value));
+}
+
+/** A name as it may stand in an error message. */
+export function quote(name: string): string {
+  return JSON.stringify(shorten(name));
+}
+
+function shorten(text: string): string {
+  return text.length > 50 ? `${text.slice(0, 50)}…` : text;
 }
 
 function describe({ least, above, most, integer, infinite }: NumberRule): string {

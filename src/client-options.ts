@@ -1,4 +1,4 @@
-import { COUNT, checkChoice, checkFunction, checkKeys, checkNumber, SPAN_MS, show } from './checks.ts';
+import { COUNT, checkChoice, checkFunction, checkKeys, checkList, checkNumber, SPAN_MS, show } from './checks.ts';
 import type { Clock } from './clock.ts';
 import {
   type CallFallbackOptions,
@@ -321,13 +321,6 @@ function resolvePropagation(options: boolean | PropagateDeadlineOptions = false)
   }
   const to = checkFunction('propagateDeadline.to', options.to, undefined);
   return { header, format, to };
-}
-
-function checkList<V>(path: string, value: unknown, fallback: readonly V[], type: string): readonly V[] {
-  if (value === undefined) return fallback;
-  const wrong = Array.isArray(value) ? value.findIndex((each) => typeof each !== type) : -1;
-  if (Array.isArray(value) && wrong < 0) return value;
-  throw new TypeError(`${path} must be an array of ${type}s, got ${show(Array.isArray(value) ? value[wrong] : value)}`);
 }
 
 /** `false`, like `Infinity`, sets no limit. */

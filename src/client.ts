@@ -22,7 +22,7 @@ import { GuardedStore } from './guarded-store.ts';
 import { hedgingOf } from './hedging.ts';
 import type { Answer } from './http/answer.ts';
 import { BodyLeases } from './http/body.ts';
-import { degradation } from './http/cache-status.ts';
+import { degradationIn } from './http/cache-status.ts';
 import { type BodyReading, Call, callOf } from './http/call.ts';
 import { describeRequest, type PreparedRequest, prepareRequest } from './http/request.ts';
 import { sender } from './http/send.ts';
@@ -260,7 +260,7 @@ export function createClient(options?: ClientOptions): Client {
     fetch: (input, init) => promised(() => run(input, init ?? undefined, 'none', responseOf)),
     json: async <T>(input: string | URL | Request, init?: FetchInit): Promise<Result<T>> => {
       const { response, value } = await run(input, init ?? undefined, 'json', handOut<Answer>);
-      const degraded = degradation(response);
+      const degraded = degradationIn(response);
       if (degraded === undefined) return { value: value as T, degraded: false, response };
       return { value: value as T, degraded: true, degradation: degraded, response };
     },

@@ -1,4 +1,5 @@
 import { follow, Scope } from './abort.ts';
+import { checkMethods } from './checks.ts';
 import { AsyncLayer, type AsyncNext, type CallContext, type Done, Layer, type Next } from './layer.ts';
 import type { Policy } from './policy.ts';
 
@@ -9,7 +10,9 @@ import type { Policy } from './policy.ts';
  * @throws TypeError if an entry is not a policy.
  */
 export function compose(...policies: readonly (Policy | false | undefined)[]): Policy {
-  return composeLayers(policies.map((policy) => (policy === false || policy === undefined ? policy : asLayer(policy))));
+  return composeLayers(
+    policies.map((policy, index) => (policy === false || policy === undefined ? policy : asLayer(policy, index))),
+  );
 }
 
 /** {@link compose} for those who hold layers, and need one. */
@@ -17,10 +20,10 @@ export function composeLayers(layers: readonly (Layer | false | undefined)[]): L
   return new Composed(layers.filter((layer) => layer !== false && layer !== undefined));
 }
 
-function asLayer(policy: Policy): Layer {
+function asLayer(policy: Policy, index: number): Layer {
   if (policy instanceof Layer) return policy;
-  if (typeof policy?.execute === 'function') return new Foreign(policy);
-  throw new TypeError(`compose() takes policies, which have an execute() method, but got ${String(policy)}`);
+  checkMethods(`policies[${index}]`, 'a policy', policy, ['execute']);
+  return new Foreign(policy);
 }
 
 class Composed extends Layer {

@@ -1,3 +1,4 @@
+import { checkMethods, requireFunction } from './checks.ts';
 import { type Listener, reportThrown, type SteadEvent, subjectOf } from './events.ts';
 
 /** A dependency in whose place something else answers. */
@@ -42,10 +43,13 @@ const NOTHING: DegradationSnapshot = { degraded: false, dependencies: [] };
  * asked for it in a minute.
  *
  * It listens to the client only while somebody listens to it.
+ *
+ * @throws TypeError if `client` is none.
  */
 export function degradationStore(client: {
   readonly subscribe: (listener: Listener<SteadEvent>) => () => void;
 }): DegradationStore {
+  checkMethods('client', 'what createClient() returned', client, ['subscribe']);
   let snapshot = NOTHING;
   let unsubscribe: (() => void) | undefined;
   const listeners = new Set<() => void>();
@@ -61,6 +65,7 @@ export function degradationStore(client: {
 
   return {
     subscribe(listener) {
+      requireFunction('listener', listener);
       // A wrapper makes each subscription its own, also of the same function.
       const own = (): void => listener();
       listeners.add(own);

@@ -51,7 +51,10 @@ export class BulkheadFullError extends SteadfetchError {
   readonly code = 'BULKHEAD_FULL';
 
   constructor(running: number, queued: number, options?: SteadfetchErrorOptions) {
-    super(`Cannot send the request${to(options)}: ${running} calls are running and ${queued} are waiting`, options);
+    super(
+      `Cannot send the request${to(options)}: ${running} calls are running (maxConcurrent) and ${queued} are waiting (maxQueued)`,
+      options,
+    );
   }
 }
 
@@ -61,7 +64,10 @@ export class QueueTimeoutError extends SteadfetchError {
   readonly code = 'QUEUE_TIMEOUT';
 
   constructor(queueTimeoutMs: number, options?: SteadfetchErrorOptions) {
-    super(`Cannot send the request${to(options)}: no slot became free within ${queueTimeoutMs} ms`, options);
+    super(
+      `Cannot send the request${to(options)}: no slot became free within ${queueTimeoutMs} ms (queueTimeoutMs)`,
+      options,
+    );
   }
 }
 
@@ -93,7 +99,7 @@ export class AttemptTimeoutError extends SteadfetchError {
   readonly lateMs: number;
 
   constructor(timeoutMs: number, options?: SteadfetchErrorOptions & { readonly lateMs?: number }) {
-    super(`Cannot finish the attempt${to(options)}: no answer within ${timeoutMs} ms`, options);
+    super(`Cannot finish the attempt${to(options)}: no answer within its timeout of ${timeoutMs} ms`, options);
     this.lateMs = options?.lateMs ?? 0;
   }
 }

@@ -1,3 +1,4 @@
+import { requireFunction } from './checks.ts';
 import type { SteadfetchErrorCode } from './errors.ts';
 import type { CircuitState } from './model/circuit.ts';
 import type { Outcome } from './model/outcome.ts';
@@ -198,7 +199,7 @@ export class Emitter<E> {
 
   /** Adds a listener, and returns the function that removes it. */
   subscribe(listener: Listener<E>): () => void {
-    if (typeof listener !== 'function') throw new TypeError(`subscribe() takes a function, got ${String(listener)}`);
+    requireFunction('listener', listener);
     // A fresh array each time: an event on its way keeps the listeners it was sent to. The wrapper makes each
     // subscription its own, also of the same function.
     const own: Listener<E> = (event) => listener(event);

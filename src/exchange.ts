@@ -3,7 +3,7 @@ import type { FallbackRules } from './fallback-options.ts';
 import type { StoreErrorListener } from './guarded-store.ts';
 import { type Answer, parseJson } from './http/answer.ts';
 import { bodyOf, isEndless, readBytes } from './http/bytes.ts';
-import { degradation } from './http/cache-status.ts';
+import { degradationIn } from './http/cache-status.ts';
 import { type Call, callOf } from './http/call.ts';
 import { confirmed, isStorable, toStored, validatorsOf } from './http/stored-response.ts';
 import { isWebKit } from './http/webkit.ts';
@@ -57,7 +57,7 @@ export class Exchange {
       return { answer: undefined, renewed, result: 'confirmed', status };
     }
     // What others keep of it (a hop that answers degraded), what is hidden from us, and "not now" say nothing of what holds.
-    const isWord = degradation(response) === undefined && status > 0 && outcomeOfStatus(status) === 'success';
+    const isWord = degradationIn(response) === undefined && status > 0 && outcomeOfStatus(status) === 'success';
     const isKept = isWord && reception.mayBeKept && isStorable(response);
     if (isKept) {
       this.#store(call, async () => {

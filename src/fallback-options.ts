@@ -1,4 +1,4 @@
-import { checkChoice, checkFunction, checkKeys, checkNumber, DELAY_MS, SPAN_MS, show } from './checks.ts';
+import { checkChoice, checkFunction, checkKeys, checkMethods, checkNumber, DELAY_MS, SPAN_MS, show } from './checks.ts';
 import type { FreshnessLimits } from './model/freshness.ts';
 import type { Partition, Store } from './stores/store.ts';
 
@@ -147,7 +147,5 @@ export function requirePartition(path: string, partition: unknown): Partition {
 }
 
 function checkStore(store: Store): void {
-  const missing = (['get', 'set', 'delete', 'clear'] as const).find((name) => typeof store?.[name] !== 'function');
-  if (missing === undefined) return;
-  throw new TypeError(`fallback.store must have get, set, delete and clear, but ${show(store)} has no ${missing}`);
+  checkMethods('fallback.store', 'a store, such as memoryStore() gives', store, ['get', 'set', 'delete', 'clear']);
 }

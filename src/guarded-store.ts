@@ -24,6 +24,7 @@ export class GuardedStore {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #timeouts: Timeouts;
+  readonly #timeoutMs: number;
   #silent = 0;
   #restsUntil = -Infinity;
 
@@ -32,6 +33,7 @@ export class GuardedStore {
     this.#store = store;
     this.#clock = clock;
     this.#timeouts = timeoutsOf(timeoutMs, clock);
+    this.#timeoutMs = timeoutMs;
   }
 
   /** What is kept under `key`. What came out and is no entry of ours is deleted, not trusted. */
@@ -61,7 +63,9 @@ export class GuardedStore {
 
   /** @throws what the store throws: who wants something forgotten has to know that it was not. */
   async clear(partition: string | undefined): Promise<void> {
-    let failure: unknown = new Error('Cannot clear the store: it gives no answer');
+    let failure: unknown = new Error(
+      `Cannot clear the store: it gives no answer within ${this.#timeoutMs} ms (storeTimeoutMs)`,
+    );
     const clear = async (): Promise<true> => {
       await this.#store.clear(partition);
       return true;

@@ -1,4 +1,4 @@
-import { checkChoice, checkKeys, checkNumber, SPAN_MS, show } from './checks.ts';
+import { checkChoice, checkKeys, checkMethods, checkNumber, SPAN_MS, show } from './checks.ts';
 import type { Deadline } from './client-options.ts';
 import { type Clock, platformClock } from './clock.ts';
 import { DEADLINE_HEADERS, type DeadlineFormat, parseDeadline } from './http/deadline-header.ts';
@@ -24,6 +24,8 @@ export interface IncomingDeadlineOptions {
  * @throws TypeError or RangeError naming the option and the value.
  */
 export function incomingDeadline(request: Pick<Request, 'headers'>, options: IncomingDeadlineOptions = {}): Deadline {
+  // The headers of Node's own requests are a plain object.
+  checkMethods('request.headers', 'those of a Request', request?.headers, ['get']);
   checkKeys('incomingDeadline', options, ['maxMs', 'format', 'header', 'clock']);
   const format = checkChoice('incomingDeadline.format', options.format, ['ms', 'grpc']);
   const { header = DEADLINE_HEADERS[format] } = options;
@@ -46,6 +48,7 @@ const LONGEST_MS = 86_400_000;
 function signalAfter(spanMs: number, clock: Clock): AbortSignal {
   if (spanMs > LONGEST_MS) return new AbortController().signal;
   // There is nothing left to wait for.
-  if (spanMs <= 0) return AbortSignal.abort(new DOMException('The deadline is over.', 'TimeoutError'));
+  if (spanMs <= 0)
+    return AbortSignal.abort(new DOMException('The deadline of the request was over when it came', 'TimeoutError'));
   return clock.timeoutSignal(spanMs);
 }

@@ -1,4 +1,5 @@
 import { follow, kept, Scope } from './abort.ts';
+import { checkSignal, requireFunction } from './checks.ts';
 import type { Clock } from './clock.ts';
 import { type Settled, unwrap } from './model/outcome.ts';
 import type { Context, ExecuteOptions, Operation, Policy } from './policy.ts';
@@ -159,10 +160,10 @@ export abstract class Layer implements Policy {
   }
 
   execute<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<T> {
-    const next = raced(operation);
     const signal = options?.signal;
     // As promised() does, by hand: its closure is a fifth of what a breaker alone costs.
     try {
+      const next = raced(requireFunction('operation', operation));
       const outcome =
         signal === undefined
           ? this.around<T, T>(next, new CallContext(new Scope(undefined, true)), handOut)
@@ -213,6 +214,7 @@ export function whenSettled<T, R>(work: Promise<T>, done: Done<T, R>): Promise<R
 /** Runs `work` in a context of its own, which ends when `signal` aborts. */
 export function underSignal<T, R>(signal: AbortSignal | undefined, done: Done<T, R>, work: Next<T>): R | Promise<R> {
   if (signal === undefined) return work(new CallContext(new Scope(undefined, true)), done);
+  checkSignal('signal', signal);
   if (signal.aborted) return done({ error: signal.reason });
   const scope = new Scope();
   const unfollow = follow(signal, scope);

@@ -5,9 +5,12 @@ import {
   checkEither,
   checkFunction,
   checkKeys,
+  checkMethods,
   checkNumber,
   DELAY_MS,
   RATE,
+  requireFunction,
+  requireNumber,
   SPAN_MS,
   show,
 } from './checks.ts';
@@ -174,17 +177,22 @@ export function resolveTools({ clock, random, name }: LayerTools = {}): Tools {
   if (clock !== undefined) {
     if (Object(clock) !== clock) throw new TypeError(`clock must be an object, got ${show(clock)}`);
     for (const method of ['now', 'epochNow', 'schedule', 'timeoutSignal'] as const) {
-      checkFunction(`clock.${method}`, clock[method] ?? null, undefined);
+      requireFunction(`clock.${method}`, clock[method]);
     }
   }
   if (name !== undefined && typeof name !== 'string') throw new TypeError(`name must be a string, got ${show(name)}`);
   return { clock: clock ?? platformClock, random: checkFunction('random', random, Math.random), name };
 }
 
+/** The tools of a policy that has no other options. */
+export function resolveOnlyTools(path: string, options: LayerTools = {}): Tools {
+  checkKeys(path, options, TOOL_KEYS);
+  return resolveTools(options);
+}
+
 /** The span of a deadline or timeout, which has no default. */
 export function checkTimeLimit(path: string, value: unknown): number {
-  if (value === undefined) throw new TypeError(`${path} must be a number above 0 or Infinity, got undefined`);
-  return checkNumber(path, value, 0, SPAN_MS);
+  return requireNumber(path, value, SPAN_MS);
 }
 
 export function resolveBulkhead(options: BulkheadOptions = {}): BulkheadLimits {
@@ -234,9 +242,9 @@ export function resolveBreaker<R>(options: BreakerOptions<R> = {}): BreakerLimit
 }
 
 function checkFleet(fleet: unknown): Fleet | undefined {
-  if (fleet === undefined || typeof Reflect.get(Object(fleet), 'join') === 'function')
-    return fleet as Fleet | undefined;
-  throw new TypeError(`breaker.fleet must be a fleet, such as redisFleet() gives, got ${show(fleet)}`);
+  if (fleet !== undefined)
+    checkMethods('breaker.fleet', 'a fleet, such as redisFleet() gives', fleet, ['join', 'close']);
+  return fleet as Fleet | undefined;
 }
 
 // A byte a call: a megabyte per dependency is more than any rate needs.

@@ -5,7 +5,7 @@
 
 import { COUNT, checkKeys, checkNumber, show } from './checks.ts';
 import type { CompletedEvent, FallbackEvent, SteadEvent } from './events.ts';
-import { degradation } from './http/cache-status.ts';
+import { degradationIn } from './http/cache-status.ts';
 import type { Settled } from './model/outcome.ts';
 import { type CallEnd, type CallObserver, observe } from './telemetry.ts';
 
@@ -111,7 +111,7 @@ class TimedCall implements CallObserver {
     if ('error' in result || result.value === undefined) return 'error';
     const network = this.#completed?.joined === undefined ? 'network' : 'network shared';
     const source = this.#fallback?.source ?? network;
-    return degradation(result.value) === undefined ? source : `${source} degraded`;
+    return degradationIn(result.value) === undefined ? source : `${source} degraded`;
   }
 
   #metric(suffix: string, durationMs: number, description?: string): string {

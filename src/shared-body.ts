@@ -77,7 +77,7 @@ export function readAhead(answer: Answer, scope: Scope, { maxBytes, clock, mayFa
           if (ended) return;
           if (read.done) {
             // Only there does a body that was cut pass for a whole one.
-            if (isWebKit() && isCut(length, response)) fail(new TypeError('The body broke off'));
+            if (isWebKit() && isCut(length, response)) fail(new TypeError('Cannot read the body: it broke off'));
             else {
               end();
               const whole = joined(chunks, length);

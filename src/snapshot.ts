@@ -1,4 +1,4 @@
-import { checkKeys, checkNumber, show } from './checks.ts';
+import { checkKeys, quote, requireChoice, requireNumber } from './checks.ts';
 import type { FailureKind } from './events.ts';
 import type { CircuitState } from './model/circuit.ts';
 import type { CircuitSnapshot } from './model/circuit-snapshot.ts';
@@ -103,7 +103,7 @@ export function parseSnapshot(value: unknown): ClientSnapshot {
     dependencies: Object.fromEntries(
       Object.entries(dependencies).map(([key, each]) => [
         key,
-        parseDependency(`restore.dependencies[${show(key)}]`, each),
+        parseDependency(`restore.dependencies[${quote(key)}]`, each),
       ]),
     ),
   };
@@ -161,8 +161,7 @@ export function parseCircuit(path: string, value: unknown): CircuitSnapshot {
 }
 
 function parseState(path: string, value: unknown): CircuitState {
-  if (value === 'closed' || value === 'open' || value === 'half-open') return value;
-  throw new TypeError(`${path} must be "closed", "open" or "half-open", got ${show(value)}`);
+  return requireChoice(path, value, ['closed', 'open', 'half-open']);
 }
 
 function parseLastTransition(path: string, value: unknown): LastTransition {
@@ -210,7 +209,7 @@ function parseCounters(path: string, value: unknown): Counters {
   return counters;
 }
 
-const FAILURES: readonly string[] = [
+const FAILURES: readonly FailureKind[] = [
   'status',
   'network',
   'body',
@@ -218,14 +217,13 @@ const FAILURES: readonly string[] = [
   'deadline',
   'aborted',
   'refused',
-] satisfies FailureKind[];
+];
 
 function parseLastFailure(path: string, value: unknown): LastFailure {
   const { at, failure, status } = record(path, value);
-  if (!FAILURES.includes(failure as string)) throw new TypeError(`${path}.failure is unknown: ${show(failure)}`);
   return {
     at: instant(`${path}.at`, at),
-    failure: failure as FailureKind,
+    failure: requireChoice(`${path}.failure`, failure, FAILURES),
     status: limit(`${path}.status`, status),
   };
 }
@@ -246,7 +244,6 @@ function limit(path: string, value: unknown): number | null {
   return value === null ? null : amount(path, value);
 }
 
-// NaN stands for "missing" here, which no rule lets pass.
 function amount(path: string, value: unknown): number {
-  return checkNumber(path, value ?? null, Number.NaN, { least: 0 });
+  return requireNumber(path, value, { least: 0 });
 }

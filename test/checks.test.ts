@@ -88,7 +88,7 @@ test.for(rules)('checkNumber() throws TypeError for what is no number, instead o
     ['1', '"1"'],
     [null, 'null'],
     [true, 'true'],
-    [1n, '1'],
+    [1n, '1n'],
     [[1], 'an array'],
     [{ valueOf: () => 1 }, 'an object'],
     [() => 1, 'a function'],
@@ -138,7 +138,7 @@ test.for([
   [{ toString: () => 'left' }, 'an object'],
 ] as const)('checkChoice() throws TypeError that names the choices, for %j', ([value, shown]) => {
   expect(() => checkChoice('a.b', value, ['left', 'right', 'up'])).toThrow(
-    new TypeError(`a.b must be "left" or "right" or "up", got ${shown}`),
+    new TypeError(`a.b must be "left", "right" or "up", got ${shown}`),
   );
 });
 
@@ -203,7 +203,7 @@ const shown: readonly { what: string; value: unknown; text: string }[] = [
   { what: 'a number', value: -1.5, text: '-1.5' },
   { what: 'NaN', value: Number.NaN, text: 'NaN' },
   { what: 'Infinity', value: -Infinity, text: '-Infinity' },
-  { what: 'a bigint', value: 12n, text: '12' },
+  { what: 'a bigint', value: 12n, text: '12n' },
   { what: 'a string', value: 'a "b"\n', text: '"a \\"b\\"\\n"' },
   { what: 'an empty string', value: '', text: '""' },
   { what: 'a string of 50', value: 'x'.repeat(50), text: `"${'x'.repeat(50)}"` },

@@ -112,18 +112,19 @@ const noPolicies = [
   { value: null, shown: 'null' },
   { value: true, shown: 'true' },
   { value: 0, shown: '0' },
-  { value: '', shown: '' },
-  { value: 'retry', shown: 'retry' },
-  { value: {}, shown: '[object Object]' },
-  { value: { execute: 'yes' }, shown: '[object Object]' },
+  { value: '', shown: '""' },
+  { value: 'retry', shown: '"retry"' },
+  { value: {}, shown: 'an object without execute' },
+  { value: { execute: 'yes' }, shown: 'an object without execute' },
 ];
 
 test.for(noPolicies)('compose() throws TypeError at once, for $value', ({ value, shown }) => {
-  const message = `compose() takes policies, which have an execute() method, but got ${shown}`;
   // @ts-expect-error: what is no policy, on purpose
-  expect(() => compose(value)).toThrow(new TypeError(message));
-  // @ts-expect-error: the same behind a policy
-  expect(() => compose(foreign('a', []), value)).toThrow(TypeError);
+  expect(() => compose(value)).toThrow(new TypeError(`policies[0] must be a policy, got ${shown}`));
+  // @ts-expect-error: the same behind a policy, and one that is left out
+  expect(() => compose(foreign('a', []), false, value)).toThrow(
+    new TypeError(`policies[2] must be a policy, got ${shown}`),
+  );
 });
 
 // Policies from elsewhere.

@@ -40,8 +40,8 @@ const rows: readonly Row[] = [
     type: BulkheadFullError,
     make: (options) => new BulkheadFullError(2, 3, options),
     messages: [
-      'Cannot send the request: 2 calls are running and 3 are waiting',
-      'Cannot send the request to users: 2 calls are running and 3 are waiting',
+      'Cannot send the request: 2 calls are running (maxConcurrent) and 3 are waiting (maxQueued)',
+      'Cannot send the request to users: 2 calls are running (maxConcurrent) and 3 are waiting (maxQueued)',
     ],
   },
   {
@@ -50,8 +50,8 @@ const rows: readonly Row[] = [
     type: QueueTimeoutError,
     make: (options) => new QueueTimeoutError(250, options),
     messages: [
-      'Cannot send the request: no slot became free within 250 ms',
-      'Cannot send the request to users: no slot became free within 250 ms',
+      'Cannot send the request: no slot became free within 250 ms (queueTimeoutMs)',
+      'Cannot send the request to users: no slot became free within 250 ms (queueTimeoutMs)',
     ],
   },
   {
@@ -77,8 +77,8 @@ const rows: readonly Row[] = [
     type: AttemptTimeoutError,
     make: (options) => new AttemptTimeoutError(500, options),
     messages: [
-      'Cannot finish the attempt: no answer within 500 ms',
-      'Cannot finish the attempt to users: no answer within 500 ms',
+      'Cannot finish the attempt: no answer within its timeout of 500 ms',
+      'Cannot finish the attempt to users: no answer within its timeout of 500 ms',
     ],
   },
   {

@@ -238,14 +238,14 @@ test('subscribe() spares a listener the events that are still to be delivered, w
 const noFunctions = [
   { value: undefined, shown: 'undefined' },
   { value: null, shown: 'null' },
-  { value: 'listener', shown: 'listener' },
-  { value: {}, shown: '[object Object]' },
+  { value: 'listener', shown: '"listener"' },
+  { value: {}, shown: 'an object' },
 ];
 
 test.for(noFunctions)('subscribe() throws TypeError, for $shown', ({ value, shown }) => {
   const emitter = new Emitter<number>();
   // @ts-expect-error: what is no function, on purpose
-  expect(() => emitter.subscribe(value)).toThrow(new TypeError(`subscribe() takes a function, got ${shown}`));
+  expect(() => emitter.subscribe(value)).toThrow(new TypeError(`listener must be a function, got ${shown}`));
   expect(emitter.active).toBe(false);
 });
 

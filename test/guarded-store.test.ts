@@ -458,8 +458,12 @@ test('GuardedStore.clear() rejects after its time, when the store hangs, and at 
   await clock.advance(999);
   expect(first).toStrictEqual({});
   await clock.advance(1);
-  expect(first.error).toMatchObject({ message: 'Cannot clear the store: it gives no answer' });
-  await expect(run.clear()).rejects.toThrow('Cannot clear the store: it gives no answer');
+  expect(first.error).toMatchObject({
+    message: 'Cannot clear the store: it gives no answer within 1000 ms (storeTimeoutMs)',
+  });
+  await expect(run.clear()).rejects.toThrow(
+    'Cannot clear the store: it gives no answer within 1000 ms (storeTimeoutMs)',
+  );
   expect([asked, clock.pending]).toStrictEqual([['clear'], 0]);
 });
 

@@ -211,7 +211,7 @@ test.for<[unknown, string]>([
   ['yes', 'propagateDeadline must be an object, got "yes"'],
   [{ header: '' }, 'propagateDeadline.header must be the name of a header, got ""'],
   [{ header: 'a b' }, 'propagateDeadline.header must be the name of a header, got "a b"'],
-  [{ to: 'https://a.test' }, 'propagateDeadline.to must be a function, got "https://a.test"'],
+  [{ to: 'https://a.test' }, 'propagateDeadline.to must be a function, got a URL'],
   [{ format: 'grpc-timeout' }, 'propagateDeadline.format must be "ms" or "grpc", got "grpc-timeout"'],
   [{ from: true }, 'propagateDeadline.from is not an option; there are header, to, format'],
 ])('createClient() throws for propagateDeadline of %j', ([propagateDeadline, message]) => {

@@ -73,7 +73,8 @@ test.for(['now', 'epochNow', 'schedule', 'timeoutSignal'])(
     const whole = { now: () => 0, epochNow: () => 0, schedule: () => () => {}, timeoutSignal: AbortSignal.timeout };
     expect(resolveTools({ clock: whole }).clock).toBe(whole);
     for (const [wrong, shown] of [
-      [undefined, 'null'],
+      [undefined, 'undefined'],
+      [null, 'null'],
       [5, '5'],
     ]) {
       const clock = { ...whole, [method]: wrong } as unknown as FakeClock;
@@ -576,7 +577,7 @@ test('resolveClient() has its own copy: what becomes of the options later change
 
 const wrong = [
   [{ name: 5 }, 'name must be a string, got 5'],
-  [{ clock: {} }, 'clock.now must be a function, got null'],
+  [{ clock: {} }, 'clock.now must be a function, got undefined'],
   [{ random: 5 }, 'random must be a function, got 5'],
   [{ fetch: 'fetch' }, 'fetch must be a function, got "fetch"'],
   [{ fetch: null }, 'fetch must be a function, got null'],

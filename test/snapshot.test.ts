@@ -254,7 +254,7 @@ test.for(amounts)('parseSnapshot() throws TypeError that says where, for what is
     { value: true, shown: 'true' },
     { value: {}, shown: 'an object' },
     { value: [5], shown: 'an array' },
-    { value: undefined, shown: 'null' }, // missing, as JSON has it
+    { value: undefined, shown: 'undefined' },
   ];
   for (const { value, shown } of wrong) {
     expect(() => parseSnapshot(withValue(path, value))).toThrow(
@@ -301,8 +301,9 @@ test.for(['Status', '', null, 5, undefined, ['status']])(
   'parseSnapshot() throws TypeError, for the failure %j',
   (failure) => {
     const shown = typeof failure === 'string' ? JSON.stringify(failure) : Array.isArray(failure) ? 'an array' : failure;
+    const kinds = '"status", "network", "body", "attempt-timeout", "deadline", "aborted" or "refused"';
     expect(() => parseSnapshot(withValue('dependencies.*.lastFailure.failure', failure))).toThrow(
-      new TypeError(`${at}.lastFailure.failure is unknown: ${shown}`),
+      new TypeError(`${at}.lastFailure.failure must be ${kinds}, got ${shown}`),
     );
   },
 );

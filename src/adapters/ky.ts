@@ -4,7 +4,7 @@
  */
 
 import type { Input, KyInstance, Options, ResponsePromise } from 'ky';
-import { show } from '../checks.ts';
+import { checkMethods } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
 
 /** What a call through ky may ask of its client. `retry` is not among it: ky takes that name for its own. */
@@ -31,10 +31,11 @@ export type SteadKy = KyInstance &
  * nine. What the client throws comes through as it is; a network error becomes ky's `NetworkError`, as ever.
  *
  * @param ky The instance to extend; it is not changed.
- * @throws TypeError if `client` has no `fetch`.
+ * @throws TypeError if `ky` or `client` is none.
  */
 export function extendKy(ky: KyInstance, client: KyBackend): SteadKy {
-  if (typeof client?.fetch !== 'function') throw new TypeError(`client must have a fetch(), got ${show(client)}`);
+  checkMethods('ky', 'an instance of ky', ky, ['extend']);
+  checkMethods('client', 'what createClient() returned', client, ['fetch']);
   return ky.extend({
     fetch: async (input, init) => client.fetch(input, await repeatable(input, init)),
     hooks: {

@@ -1,4 +1,4 @@
-import { checkKeys, checkNumber, SPAN_MS, show } from '../checks.ts';
+import { checkKeys, checkMethods, checkNumber, requireFunction, SPAN_MS } from '../checks.ts';
 import { platformClock } from '../clock.ts';
 import { FLEET_VERSION } from '../model/fleet.ts';
 import { checkQuorum, type DurableQuestion } from './durable-question.ts';
@@ -76,21 +76,15 @@ const GIVE_UP_MS = 2_000;
 export function durableFleet(options: DurableFleetOptions): Fleet {
   checkKeys('durableFleet', options, ['namespace', 'waitUntil', 'quorum', 'pollMs']);
   const { namespace, waitUntil } = options;
-  if (typeof namespace !== 'function' && !isNamespace(namespace)) {
-    const rule = 'a namespace of Durable Objects or a function';
-    throw new TypeError(`durableFleet.namespace must be ${rule}, got ${show(namespace)}`);
+  if (typeof namespace !== 'function') {
+    const kind = 'a namespace of Durable Objects or a function';
+    checkMethods('durableFleet.namespace', kind, namespace, ['idFromName', 'get']);
   }
-  if (typeof waitUntil !== 'function') {
-    throw new TypeError(`durableFleet.waitUntil must be a function, got ${show(waitUntil)}`);
-  }
+  requireFunction('durableFleet.waitUntil', waitUntil);
   const quorum = checkQuorum('durableFleet.quorum', options.quorum);
   const pollMs = checkNumber('durableFleet.pollMs', options.pollMs, 5_000, SPAN_MS);
   const give = typeof namespace === 'function' ? namespace : () => namespace;
   return new EngineFleet(new DurableEngine(give, waitUntil, quorum, pollMs));
-}
-
-function isNamespace(given: CircuitNamespace | undefined): boolean {
-  return typeof given?.idFromName === 'function' && typeof given.get === 'function';
 }
 
 type Asked =
@@ -165,7 +159,7 @@ class DurableEngine implements FleetEngine {
 async function answerOf(stub: CircuitStub, question: DurableQuestion, signal: AbortSignal): Promise<unknown> {
   const answer = await stub.fetch('https://fleet/', { method: 'POST', body: JSON.stringify(question), signal });
   const text = await answer.text();
-  if (!answer.ok) throw new Refused(`The object answers with ${answer.status}: ${text.slice(0, 100)}`);
+  if (!answer.ok) throw new Refused(`Cannot use the object's answer: its status is ${answer.status}`);
   return JSON.parse(text);
 }
 

@@ -1,4 +1,4 @@
-import { COUNT, checkKeys, checkNumber, SPAN_MS, show } from '../checks.ts';
+import { COUNT, checkKeys, checkMethods, checkNumber, SPAN_MS, show } from '../checks.ts';
 import { platformClock } from '../clock.ts';
 import { FLEET_VERSION } from '../model/fleet.ts';
 import { EngineFleet } from './engine-fleet.ts';
@@ -86,11 +86,7 @@ export function redisFleet(options: RedisFleetOptions): Fleet {
   checkKeys('redisFleet', options, ['client', 'prefix', 'quorum', 'pollMs']);
   const { client, prefix = 'steadfetch:fleet:' } = options;
   // Other libraries have some of these, and mean other things by them.
-  const missing = ['eval', 'duplicate', 'destroy'].filter((name) => !hasMethod(client, name));
-  if (missing.length > 0) {
-    const found = `${show(client)}${Object(client) === client ? ` without ${missing.join(' and ')}` : ''}`;
-    throw new TypeError(`redisFleet.client must be a client of redis (node-redis), got ${found}`);
-  }
+  checkMethods('redisFleet.client', 'a client of redis (node-redis)', client, ['eval', 'duplicate', 'destroy']);
   if (typeof prefix !== 'string' || prefix.length > MOST_PREFIX || /[{}]/.test(prefix)) {
     const rule = `a string of at most ${MOST_PREFIX} characters without braces`;
     throw new TypeError(`redisFleet.prefix must be ${rule}, got ${show(prefix)}`);
@@ -98,10 +94,6 @@ export function redisFleet(options: RedisFleetOptions): Fleet {
   const quorum = checkNumber('redisFleet.quorum', options.quorum, 1, { ...COUNT, most: 1_000 });
   const pollMs = checkNumber('redisFleet.pollMs', options.pollMs, 60_000, SPAN_MS);
   return new EngineFleet(new RedisEngine(client, prefix, quorum, pollMs));
-}
-
-function hasMethod(client: unknown, name: string): boolean {
-  return typeof Reflect.get(Object(client), name) === 'function';
 }
 
 interface Subscription {
@@ -304,7 +296,7 @@ class Refused extends Error {
 
   constructor(cause: unknown) {
     const name = wordOf(cause);
-    super(`Redis: ${name}`, { cause });
+    super(`Cannot ask Redis: ${name}`, { cause });
     this.name = name;
   }
 }

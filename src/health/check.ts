@@ -1,4 +1,4 @@
-import { checkFunction, checkKeys, checkNumber, show } from '../checks.ts';
+import { checkKeys, checkNumber, requireFunction, show } from '../checks.ts';
 import type { Clock } from '../clock.ts';
 import { cancelBody } from '../http/bytes.ts';
 
@@ -92,7 +92,7 @@ export function resolveChecks(path: string, given: unknown, defaultTimeoutMs: nu
     }
     return {
       name,
-      run: checkFunction(`${own}.run`, run ?? (null as unknown as CheckFunction), () => {}),
+      run: requireFunction(`${own}.run`, run as CheckFunction),
       timeoutMs: checkNumber(`${own}.timeoutMs`, timeoutMs, defaultTimeoutMs, CHECK_MS),
     };
   });

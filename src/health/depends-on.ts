@@ -1,4 +1,4 @@
-import { checkChoice, checkKeys, show } from '../checks.ts';
+import { checkChoice, checkKeys, checkList, checkMethods } from '../checks.ts';
 import type { ClientSnapshot } from '../snapshot.ts';
 import type { DependencyCheck, Finding, HealthStatus } from './check.ts';
 
@@ -24,14 +24,10 @@ export function dependsOn(
   client: { readonly snapshot: () => ClientSnapshot },
   options: DependsOnOptions = {},
 ): DependencyCheck {
-  if (typeof client?.snapshot !== 'function') throw new TypeError(`client must have a snapshot(), got ${show(client)}`);
+  checkMethods('client', 'what createClient() returned', client, ['snapshot']);
   checkKeys('dependsOn', options, ['dependencies', 'whenOpen']);
   const whenOpen = checkChoice('dependsOn.whenOpen', options.whenOpen, ['fail', 'warn']);
-  const { dependencies } = options;
-  const areNames = Array.isArray(dependencies) && dependencies.every((each) => typeof each === 'string');
-  if (dependencies !== undefined && !areNames) {
-    throw new TypeError(`dependsOn.dependencies must be an array of strings, got ${show(dependencies)}`);
-  }
+  const dependencies = checkList('dependsOn.dependencies', options.dependencies, undefined, 'string');
   const only = dependencies && new Set(dependencies);
   const statusOf = (state: string): HealthStatus =>
     state === 'closed' ? 'pass' : state === 'half-open' ? 'warn' : whenOpen;

@@ -1,4 +1,4 @@
-import { checkKeys, checkNumber } from '../checks.ts';
+import { checkKeys, checkNumber, show } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
 import { resolveTools } from '../options.ts';
 import { CHECK_MS, type Check, type Checked, type LivenessCheck, resolveChecks, worst } from './check.ts';
@@ -25,7 +25,8 @@ export interface HealthOptions {
 export interface Health {
   /**
    * Answers GET and HEAD for `/livez`, `/readyz` and `/startupz` with 200 or 503 and `application/health+json`; with
-   * `?verbose`, each check's findings are in it. Resolves to `undefined` for any other path. Never rejects; works unbound.
+   * `?verbose`, each check's findings are in it. Resolves to `undefined` for any other path. Rejects only if
+   * `request` is none; works unbound.
    */
   readonly handler: (request: Request) => Promise<Response | undefined>;
   /** Set it to `true` when the service is about to stop: from then on it is not ready. */
@@ -78,7 +79,9 @@ export function createHealth(options: HealthOptions = {}): Health {
 
   const health: Health = {
     draining: false,
-    async handler({ url, method }) {
+    async handler(request) {
+      if (typeof request?.url !== 'string') throw new TypeError(`request must be a Request, got ${show(request)}`);
+      const { url, method } = request;
       // Not by the URL's own parser: whatever comes as a host name is no reason not to answer others.
       const [, path = '', query] = /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)(?:\?([^#]*))?/i.exec(url) ?? [];
       const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;

@@ -39,7 +39,8 @@ export async function readJson(response: Response, method: string): Promise<Answ
     const bytes = new Uint8Array(await response.arrayBuffer());
     const value = parseJson(bytes);
     // A cut object, array, string or literal is no JSON any more, but half a number is a number.
-    if (typeof value === 'number' && isCut(bytes.byteLength, response)) throw new TypeError('The number was cut off');
+    if (typeof value === 'number' && isCut(bytes.byteLength, response))
+      throw new TypeError('Cannot read the number: it was cut off');
     return new Answer(response, value, bytes);
   } catch (cause) {
     throw new TypeError('Cannot read the body as JSON: it broke off or is malformed', { cause });

@@ -60,7 +60,7 @@ export async function readBytes(response: Response, maxBytes: number): Promise<U
     }
     chunks.push(read.value);
   }
-  if (isCut(length, response)) throw new TypeError('The body broke off');
+  if (isCut(length, response)) throw new TypeError('Cannot read the body: it broke off');
   return joined(chunks, length);
 }
 

@@ -1,3 +1,4 @@
+import { checkMethods } from '../checks.ts';
 import type { Degradation } from '../result.ts';
 
 /**
@@ -6,8 +7,15 @@ import type { Degradation } from '../result.ts';
  * whose Worker answered degraded. Between origins, those two must be in `Access-Control-Expose-Headers`.
  *
  * @returns `undefined` for an answer fresh from the network, or from the store while all is well.
+ * @throws TypeError if it is no Response.
  */
-export function degradation({ headers }: Pick<Response, 'headers'>): Degradation | undefined {
+export function degradation(response: Pick<Response, 'headers'>): Degradation | undefined {
+  checkMethods('response.headers', 'those of a Response', response?.headers, ['get']);
+  return degradationIn(response);
+}
+
+/** {@link degradation} for those who know that it is a Response. */
+export function degradationIn({ headers }: Pick<Response, 'headers'>): Degradation | undefined {
   const header = headers.get('cache-status');
   if (header === null) return undefined;
   // The last one is the nearest (RFC 9211, section 2).

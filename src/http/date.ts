@@ -11,9 +11,9 @@ export function parseHttpDate(header: string | null): number | undefined {
 const DAY = '(?:0[1-9]|[12]\\d|3[01])';
 const TIME = '(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d';
 
-// The preferred format, and the two obsolete ones that recipients must still read.
+// The preferred format, and the two obsolete ones that recipients must still read. Pure: entries that need none (otel) leave it out.
 const FORMS: readonly RegExp[] = [
-  new RegExp(`^[a-z]{3}, ${DAY} [a-z]{3} \\d{4} ${TIME} GMT$`, 'i'),
-  new RegExp(`^[a-z]{6,9}, ${DAY}-[a-z]{3}-\\d\\d ${TIME} GMT$`, 'i'),
-  new RegExp(`^[a-z]{3} [a-z]{3} (?:${DAY}| [1-9]) ${TIME} \\d{4}$`, 'i'),
+  /* @__PURE__ */ new RegExp(`^[a-z]{3}, ${DAY} [a-z]{3} \\d{4} ${TIME} GMT$`, 'i'),
+  /* @__PURE__ */ new RegExp(`^[a-z]{6,9}, ${DAY}-[a-z]{3}-\\d\\d ${TIME} GMT$`, 'i'),
+  /* @__PURE__ */ new RegExp(`^[a-z]{3} [a-z]{3} (?:${DAY}| [1-9]) ${TIME} \\d{4}$`, 'i'),
 ];

@@ -1,4 +1,4 @@
-import { show } from '../checks.ts';
+import { checkSignal, show } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
 
 type OwnInit = Readonly<{
@@ -66,6 +66,10 @@ export function prepareRequest(
   isKnown = false,
 ): PreparedRequest {
   if (isKnown && givenInit === undefined) return new PreparedRequest(given, NO_INIT, undefined, 'unparsed');
+  // A page's own fetch would ask its server for "/undefined".
+  if (typeof given !== 'string' && Object(given) !== given) {
+    throw new TypeError(`input must be a URL or a Request, got ${show(given)}`);
+  }
   // `fetch(url, request)`: a Request keeps its fields on the prototype, where a copy does not find them.
   const merged = givenInit instanceof Request;
   const input = merged ? new Request(given, givenInit) : asRequest(given) === undefined ? String(given) : given;
@@ -249,9 +253,7 @@ function refuseInvalid(
   const method = init.method ?? request?.method ?? 'GET';
   const hasBody = body !== undefined && body !== null;
   if (request !== undefined && !hasBody) refuseUnusable(request, method);
-  if (signal !== undefined && signal !== null && !isSignal(signal)) {
-    throw new TypeError(`init.signal must be an AbortSignal, got ${show(signal)}`);
-  }
+  if (signal !== undefined && signal !== null) checkSignal('init.signal', signal);
   if (!hasCredentials(url) && !hasBody && !hasKeys(rest)) return;
   new Request(url, { ...rest, method, ...(hasBody ? { body: standIn(body) } : {}) });
 }
@@ -280,10 +282,6 @@ function isBodiless(method: string): boolean {
 function standIn(body: NonNullable<RequestInit['body']>): NonNullable<RequestInit['body']> {
   if (!(body instanceof ReadableStream)) return '';
   return body.locked ? body : new ReadableStream();
-}
-
-function isSignal(signal: AbortSignal): boolean {
-  return typeof signal.addEventListener === 'function';
 }
 
 function hasKeys(object: object): boolean {

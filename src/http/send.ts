@@ -1,4 +1,4 @@
-import { checkYesNo } from '../checks.ts';
+import { checkYesNo, show } from '../checks.ts';
 import type { ClientSettings } from '../client-options.ts';
 import { type CallContext, type Next, raced } from '../layer.ts';
 import type { Settled } from '../model/outcome.ts';
@@ -37,12 +37,18 @@ export function sender(settings: ClientSettings, leases: BodyLeases): Next<Answe
 function answered(value: Response | Answer, call: Call): Settled<Answer> {
   call.hasHeaders = true;
   try {
-    call.answer = value instanceof Answer ? value : new Answer(value);
+    call.answer = value instanceof Answer ? value : new Answer(checkResponse(value));
     return { value: call.answer };
   } catch (error) {
-    // A fetch of the user's gave something else.
+    // It is none, or throws on being looked at.
     return { error };
   }
+}
+
+/** @throws TypeError if it is nothing that could be a Response: a fetch of the user's may give anything. */
+function checkResponse(given: Response): Response {
+  if (Object(given) === given) return given;
+  throw new TypeError(`fetch must return a Response, got ${show(given)}`);
 }
 
 /** The headers of this attempt beside those of the caller. */
@@ -64,6 +70,7 @@ function headersFor(
 /** With what is to be read of its body. */
 async function readAnswer(response: Response, context: CallContext): Promise<Answer> {
   const call = callOf(context);
+  checkResponse(response);
   if (context.scope.aborted) {
     cancelBody(response);
     throw context.scope.reason;

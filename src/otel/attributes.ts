@@ -2,7 +2,7 @@ import type { Attributes } from '@opentelemetry/api';
 
 import { HttpError, SteadfetchError } from '../errors.ts';
 import type { AttemptEvent, CompletedEvent, FallbackEvent } from '../events.ts';
-import { degradation } from '../http/cache-status.ts';
+import { degradationIn } from '../http/cache-status.ts';
 import { isSecret } from '../http/credentials.ts';
 import type { CallEnd, StartedCall } from '../telemetry.ts';
 
@@ -62,7 +62,7 @@ export function givenAttributes(
     response === undefined && 'error' in result ? codeOf(result.error, aborted, completed) : errorOfStatus(status);
   return {
     'steadfetch.answer': response === undefined ? 'none' : (fallback?.source ?? 'network'),
-    'steadfetch.degraded': response !== undefined && degradation(response) !== undefined,
+    'steadfetch.degraded': response !== undefined && degradationIn(response) !== undefined,
     ...(status === undefined ? {} : { 'http.response.status_code': status }),
     ...(error === undefined ? {} : { 'error.type': error }),
   };

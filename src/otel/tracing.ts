@@ -14,7 +14,7 @@ import {
 } from '@opentelemetry/api';
 
 import type { AttemptEvent, CompletedEvent, FallbackEvent, SteadEvent } from '../events.ts';
-import { degradation } from '../http/cache-status.ts';
+import { degradationIn } from '../http/cache-status.ts';
 import type { DependencySnapshot } from '../snapshot.ts';
 import { type AttemptSetting, type CallEnd, type CallObserver, observe, type StartedCall } from '../telemetry.ts';
 import {
@@ -144,7 +144,7 @@ class TracedCall implements CallObserver {
     const completed = this.#completed;
     // Behind a caller, nobody is given anything: what counts is what became of the request.
     const given = background ? outcomeAttributes(completed ?? {}) : givenAttributes(end, this.#fallback, completed);
-    const degraded = 'value' in result && result.value !== undefined ? degradation(result.value) : undefined;
+    const degraded = 'value' in result && result.value !== undefined ? degradationIn(result.value) : undefined;
     const isWell = given['error.type'] === undefined && degraded === undefined;
     return {
       ...given,

@@ -1,7 +1,7 @@
 import { Scope } from '../abort.ts';
 import { AttemptTimeoutError } from '../errors.ts';
 import { type CallContext, type Done, Layer, type Next } from '../layer.ts';
-import { checkTimeLimit, type LayerTools, resolveTools, type Tools } from '../options.ts';
+import { checkTimeLimit, type LayerTools, resolveOnlyTools, type Tools } from '../options.ts';
 import type { Policy } from '../policy.ts';
 import { type Limit, type Timeouts, timeoutsOf } from '../timeouts.ts';
 
@@ -13,7 +13,7 @@ import { type Limit, type Timeouts, timeoutsOf } from '../timeouts.ts';
  * @throws RangeError if `timeoutMs` is not above 0.
  */
 export function withTimeout(timeoutMs: number, options?: LayerTools): Policy {
-  return new AttemptTimeout(checkTimeLimit('timeoutMs', timeoutMs), resolveTools(options));
+  return new AttemptTimeout(checkTimeLimit('timeoutMs', timeoutMs), resolveOnlyTools('withTimeout', options));
 }
 
 export class AttemptTimeout extends Layer implements Limit {

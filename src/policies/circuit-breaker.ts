@@ -226,7 +226,7 @@ export class CircuitBreaker extends Layer {
 
   #join(fleet: Fleet): FleetSeat {
     const { name, clock, random } = this.#tools;
-    if (name === undefined) throw new TypeError('breaker.fleet needs a name for the dependency, got undefined');
+    if (name === undefined) throw new TypeError('name must be a string where there is a breaker.fleet, got undefined');
     const { resetTimeoutMs, maxResetTimeoutMs } = this.#limits;
     return fleet.join({
       dependency: name,

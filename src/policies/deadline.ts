@@ -1,7 +1,7 @@
 import { Scope } from '../abort.ts';
 import { DeadlineExceededError } from '../errors.ts';
 import { type CallContext, type Done, Layer, type Next } from '../layer.ts';
-import { checkTimeLimit, type LayerTools, resolveTools, type Tools } from '../options.ts';
+import { checkTimeLimit, type LayerTools, resolveOnlyTools, type Tools } from '../options.ts';
 import type { Policy } from '../policy.ts';
 import { type Limit, type Timeouts, timeoutsOf } from '../timeouts.ts';
 
@@ -13,7 +13,7 @@ import { type Limit, type Timeouts, timeoutsOf } from '../timeouts.ts';
  * @throws RangeError if `deadlineMs` is not above 0.
  */
 export function withDeadline(deadlineMs: number, options?: LayerTools): Policy {
-  return new Deadline(checkTimeLimit('deadlineMs', deadlineMs), resolveTools(options));
+  return new Deadline(checkTimeLimit('deadlineMs', deadlineMs), resolveOnlyTools('withDeadline', options));
 }
 
 export class Deadline extends Layer implements Limit {

@@ -1,4 +1,4 @@
-import { checkFunction, checkKeys, checkYesNo, show } from '../checks.ts';
+import { checkFunction, checkKeys, checkYesNo, requireFunction } from '../checks.ts';
 import {
   AsyncLayer,
   type AsyncNext,
@@ -37,10 +37,9 @@ export function withFallback<F>(
   respond: (error: unknown) => F | PromiseLike<F>,
   options: FallbackPolicyOptions = {},
 ): FallbackPolicy<F> {
-  if (typeof respond !== 'function') throw new TypeError(`respond must be a function, got ${show(respond)}`);
   checkKeys('withFallback', options, ['shouldHandle']);
   return new Default(
-    respond,
+    requireFunction('respond', respond),
     checkFunction('withFallback.shouldHandle', options.shouldHandle, () => true),
   );
 }
@@ -62,7 +61,7 @@ class Default<F> extends AsyncLayer implements FallbackPolicy<F> {
   result<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<FallbackResult<T | F>> {
     return promised(() =>
       underSignal(options?.signal, handOut<FallbackResult<T | F>>, (context, done) =>
-        whenSettled(this.#resultOf(promising(raced(operation)), context), done),
+        whenSettled(this.#resultOf(promising(raced(requireFunction('operation', operation))), context), done),
       ),
     );
   }

@@ -1,4 +1,4 @@
-import { checkKeys, show } from '../checks.ts';
+import { checkKeys, checkMethods } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
 import { checkPartition } from '../fallback-options.ts';
 import { resolveTools } from '../options.ts';
@@ -42,8 +42,8 @@ const ORIGIN = 'https://steadfetch.invalid/';
 export function cacheApiStore(options: CacheApiStoreOptions = {}): Store {
   checkKeys('cacheApiStore', options, ['cache', 'partition', 'clock']);
   const { cache } = options;
-  if (cache !== undefined && typeof cache !== 'function' && typeof cache?.match !== 'function') {
-    throw new TypeError(`cacheApiStore.cache must be a Cache or a function, got ${show(cache)}`);
+  if (cache !== undefined && typeof cache !== 'function') {
+    checkMethods('cacheApiStore.cache', 'a Cache or a function', cache, ['match', 'put', 'delete']);
   }
   const partition = checkPartition('cacheApiStore.partition', options.partition);
   const { clock } = resolveTools({ clock: options.clock ?? platformClock });
@@ -65,7 +65,9 @@ export function cacheApiStore(options: CacheApiStoreOptions = {}): Store {
       await (await opened()).delete(urlOf(key));
     },
     async clear() {
-      throw new Error('Cannot clear the Cache API: what is in it can not be listed');
+      throw new Error(
+        'Cannot clear the Cache API: what is in it can not be listed; change the partition, or use kvStore',
+      );
     },
   };
 }

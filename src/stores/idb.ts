@@ -277,7 +277,9 @@ async function openDatabase(name: string): Promise<IDBDatabase> {
   const db = await promisifyRequest(request);
   if (db.objectStoreNames.contains(OBJECTS)) return db;
   db.close();
-  throw new Error(`Cannot use the database ${show(name)}: it is somebody else's, and has no object store ${OBJECTS}`);
+  throw new Error(
+    `Cannot use the database ${show(name)}: it is somebody else's, with no object store ${OBJECTS}; give idbStore another name`,
+  );
 }
 
 function completion(transaction: IDBTransaction): Promise<void> {

@@ -1,4 +1,4 @@
-import { checkKeys, show } from '../checks.ts';
+import { checkKeys, checkMethods } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
 import { requirePartition } from '../fallback-options.ts';
 import { Lru } from '../model/lru.ts';
@@ -63,8 +63,9 @@ const REMEMBERED_WRITES = 1_000;
 export function kvStore(options: KvStoreOptions): Store {
   checkKeys('kvStore', options, ['namespace', 'partition', 'prefix', 'clock']);
   const { namespace, prefix = 'steadfetch' } = options;
-  if (typeof namespace !== 'function' && typeof namespace?.get !== 'function') {
-    throw new TypeError(`kvStore.namespace must be a KV namespace or a function, got ${show(namespace)}`);
+  if (typeof namespace !== 'function') {
+    const used = ['get', 'put', 'delete', 'list'];
+    checkMethods('kvStore.namespace', 'a KV namespace or a function', namespace, used);
   }
   const partition = requirePartition('kvStore.partition', options.partition);
   const { clock } = resolveTools({ clock: options.clock ?? platformClock });

@@ -1,4 +1,4 @@
-import { checkKeys, show } from '../checks.ts';
+import { checkKeys, checkMethods } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
 import { requirePartition } from '../fallback-options.ts';
 import { resolveTools } from '../options.ts';
@@ -62,16 +62,15 @@ const KEYS_PER_PAGE = 500;
 export function redisStore(options: RedisStoreOptions): Store {
   checkKeys('redisStore', options, ['client', 'partition', 'prefix', 'clock']);
   const { client, prefix = 'steadfetch:answers' } = options;
-  if (typeof client?.get !== 'function' || typeof (client.scan ?? client.nodeClient) !== 'function') {
-    throw new TypeError(`redisStore.client must be a client of redis, got ${show(client)}`);
-  }
+  const scans = client?.scan === undefined && client?.nodeClient !== undefined ? 'nodeClient' : 'scan';
+  checkMethods('redisStore.client', 'a client of redis (node-redis)', client, ['get', 'set', 'unlink', scans]);
   const partition = requirePartition('redisStore.partition', options.partition);
   const { clock } = resolveTools({ clock: options.clock ?? platformClock });
   const names = new BoundedNames(checkPrefix('redisStore.prefix', prefix), MOST_KEY_BYTES);
 
   function connected(): RedisStoreClient {
     // One that waits for its connection would answer when nobody waits any more.
-    if (client.isReady === false) throw new NotConnectedError('Cannot reach Redis: the client has no connection');
+    if (client.isReady === false) throw new NotConnectedError('Cannot ask Redis: redisStore.client has no connection');
     return client;
   }
 

@@ -1,5 +1,6 @@
-import { checkFunction, checkKeys, checkNumber, DELAY_MS, show } from '../checks.ts';
+import { checkFunction, checkKeys, checkNumber, DELAY_MS, requireFunction, requireNumber, show } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
+import { resolveTools } from '../options.ts';
 import { elapse } from './elapse.ts';
 
 /** Which share of requests goes wrong, and how. The shares are tried in this order, each of what the ones before left. */
@@ -30,7 +31,7 @@ type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Resp
  * @throws TypeError or RangeError naming the option and the value.
  */
 export function chaosFetch(inner: Fetch, options: ChaosOptions = {}): Fetch {
-  checkFunction('chaosFetch', inner ?? null, undefined);
+  requireFunction('inner', inner);
   checkKeys('chaos', options, [
     'hangRate',
     'errorRate',
@@ -51,10 +52,10 @@ export function chaosFetch(inner: Fetch, options: ChaosOptions = {}): Fetch {
   if (!Array.isArray(latencyMs) || latencyMs.length !== 2) {
     throw new TypeError(`chaos.latencyMs must be a pair of numbers, got ${show(latencyMs)}`);
   }
-  const leastMs = checkNumber('chaos.latencyMs[0]', latencyMs[0] ?? null, 0, DELAY_MS);
-  const mostMs = checkNumber('chaos.latencyMs[1]', latencyMs[1] ?? null, 0, { least: leastMs });
+  const leastMs = requireNumber('chaos.latencyMs[0]', latencyMs[0], DELAY_MS);
+  const mostMs = requireNumber('chaos.latencyMs[1]', latencyMs[1], { least: leastMs });
   const random = checkFunction('chaos.random', options.random, Math.random);
-  const clock = options.clock ?? platformClock;
+  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
   return async (input, init) => {
     const signal = init?.signal ?? (typeof input === 'object' && 'url' in input ? input.signal : undefined);
     signal?.throwIfAborted();

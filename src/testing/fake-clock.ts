@@ -1,4 +1,4 @@
-import { checkNumber, DELAY_MS } from '../checks.ts';
+import { checkKeys, checkNumber, DELAY_MS, requireNumber } from '../checks.ts';
 import type { Cancel, Clock } from '../clock.ts';
 
 interface Timer {
@@ -6,6 +6,9 @@ interface Timer {
   readonly id: number;
   readonly callback: () => void;
 }
+
+// A clock may start, and jump, anywhere.
+const READING = { above: -Infinity };
 
 /** Where a {@link FakeClock} starts. */
 export interface FakeClockOptions {
@@ -23,7 +26,11 @@ export class FakeClock implements Clock {
   /** Soonest first; those due at the same time in the order they were scheduled. */
   readonly #timers: Timer[] = [];
 
-  constructor({ now = 0, epochNow = Date.UTC(2026, 0, 1) }: FakeClockOptions = {}) {
+  /** @throws TypeError or RangeError naming the option and the value. */
+  constructor(options: FakeClockOptions = {}) {
+    checkKeys('FakeClock', options, ['now', 'epochNow']);
+    const now = checkNumber('FakeClock.now', options.now, 0, READING);
+    const epochNow = checkNumber('FakeClock.epochNow', options.epochNow, Date.UTC(2026, 0, 1), READING);
     this.#now = now;
     this.#epochOffset = epochNow - now;
   }
@@ -65,7 +72,7 @@ export class FakeClock implements Clock {
    * @throws RangeError if `ms` is not a number from 0 up: time does not run backwards.
    */
   async advance(ms: number): Promise<void> {
-    checkNumber('FakeClock.advance(ms)', ms ?? null, 0, DELAY_MS);
+    requireNumber('FakeClock.advance(ms)', ms, DELAY_MS);
     const target = this.#now + ms;
     await settle();
     for (let next = this.#timers[0]; next !== undefined && next.at <= target; next = this.#timers[0]) {
@@ -77,8 +84,12 @@ export class FakeClock implements Clock {
     this.#now = Math.max(this.#now, target);
   }
 
-  /** Sets the wall clock forward, or back, as an operator or NTP does. The monotonic clock and timers don't notice. */
+  /**
+   * Sets the wall clock forward, or back, as an operator or NTP does. The monotonic clock and timers don't notice.
+   * @throws TypeError or RangeError if `ms` is not a number.
+   */
   jump(ms: number): void {
+    requireNumber('FakeClock.jump(ms)', ms, READING);
     this.#epochOffset += ms;
   }
 

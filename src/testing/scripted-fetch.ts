@@ -1,4 +1,6 @@
+import { checkKeys, show } from '../checks.ts';
 import { type Clock, platformClock } from '../clock.ts';
+import { resolveTools } from '../options.ts';
 import { elapse } from './elapse.ts';
 
 /** An answer, in as much detail as a test needs. */
@@ -56,25 +58,39 @@ export interface ScriptedFetch {
  * A fetch for tests: answers the first request with the first step, and so on; the last step repeats. It honours the
  * signal as a real one does, and rejects with its reason.
  *
- * @throws TypeError if the script is empty.
+ * @throws TypeError if the script is empty, or a step is none. What a function gives is looked at in its turn.
  */
 export function scriptedFetch(script: readonly ScriptStep[], options: { readonly clock?: Clock } = {}): ScriptedFetch {
-  const last = script.at(-1);
-  if (last === undefined) throw new TypeError('scriptedFetch() takes at least one step, got none');
-  const clock = options.clock ?? platformClock;
+  if (!Array.isArray(script)) throw new TypeError(`script must be an array of steps, got ${show(script)}`);
+  if (script.length === 0) throw new TypeError('script must have at least one step, got none');
+  // By their numbers: the holes of an array are no steps.
+  for (let index = 0; index < script.length; index += 1) checkStep(`script[${index}]`, script[index]);
+  checkKeys('scriptedFetch', options, ['clock']);
+  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
   const requests: ScriptedRequest[] = [];
   async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = describe(input, init, requests.length + 1);
     requests.push(request);
     request.signal?.throwIfAborted();
-    let step = script[request.number - 1] ?? last ?? 'hang';
-    while (typeof step === 'function') step = await Promise.race([step(request), aborted(request.signal, clock)]);
+    const index = Math.min(request.number, script.length) - 1;
+    let step: ScriptStep = script[index] ?? 'hang';
+    while (typeof step === 'function') {
+      step = await Promise.race([step(request), aborted(request.signal, clock)]);
+      checkStep(`script[${index}]()`, step);
+    }
     return answer(step, request.signal, clock);
   }
   return Object.defineProperties(fetch, {
     calls: { get: () => requests.length },
     requests: { value: requests },
   }) as ScriptedFetch;
+}
+
+function checkStep(path: string, step: unknown): void {
+  if (typeof step === 'number' || typeof step === 'function' || step === 'hang') return;
+  if (Object(step) === step && !Array.isArray(step) && !('then' in Object(step))) return;
+  const kinds = 'a status, an answer, a Response, an Error, "hang" or a function';
+  throw new TypeError(`${path} must be ${kinds}, got ${show(step)}`);
 }
 
 function describe(input: string | URL | Request, init: RequestInit | undefined, number: number): ScriptedRequest {

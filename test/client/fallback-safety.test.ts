@@ -288,7 +288,9 @@ test('client.clear rejects with what the store throws: who logs out must know', 
   const hanging = fallbackBench([200], { store: { ...openStore(), clear: () => new Promise<void>(() => {}) } });
   const clearing = errorOf(hanging.client.clear());
   await hanging.clock.advance(1_000);
-  expect(await clearing).toEqual(new Error('Cannot clear the store: it gives no answer'));
+  expect(await clearing).toEqual(
+    new Error('Cannot clear the store: it gives no answer within 1000 ms (storeTimeoutMs)'),
+  );
 });
 
 test('client.clear resolves without a store, and refuses what is no partition', async () => {

@@ -527,7 +527,7 @@ test.for<[options: unknown, message: string]>([
   [{ readiness: 'a' }, 'createHealth.readiness must be an object of checks by their names, got "a"'],
   [{ readiness: { a: null } }, 'createHealth.readiness.a must be a function or { run, timeoutMs }, got null'],
   [{ readiness: { a: true } }, 'createHealth.readiness.a must be a function or { run, timeoutMs }, got true'],
-  [{ startup: { a: {} } }, 'createHealth.startup.a.run must be a function, got null'],
+  [{ startup: { a: {} } }, 'createHealth.startup.a.run must be a function, got undefined'],
   [
     { startup: { a: { run() {}, timeout: 5 } } },
     'createHealth.startup.a.timeout is not an option; there are run, timeoutMs, dependency',
@@ -544,10 +544,10 @@ test.for<[options: unknown, message: string]>([
 });
 
 test.for<[given: unknown, options: unknown, message: string]>([
-  [undefined, {}, 'client must have a snapshot(), got undefined'],
+  [undefined, {}, 'client must be what createClient() returned, got undefined'],
   [client, { whenOpen: 'pass' }, 'dependsOn.whenOpen must be "fail" or "warn", got "pass"'],
   [client, { dependencies: 'a' }, 'dependsOn.dependencies must be an array of strings, got "a"'],
-  [client, { dependencies: ['a', 5] }, 'dependsOn.dependencies must be an array of strings, got an array'],
+  [client, { dependencies: ['a', 5] }, 'dependsOn.dependencies must be an array of strings, got 5'],
   [client, { only: [] }, 'dependsOn.only is not an option; there are dependencies, whenOpen'],
 ])('dependsOn(%j, %j) is refused', ([given, options, message]) => {
   expect(() => dependsOn(given as typeof client, options as object)).toThrow(message);

@@ -110,7 +110,7 @@ test.for(['3', '1000'])('readJson() rejects half a number with TypeError, for 2 
   expect(error).toBeInstanceOf(TypeError);
   expect(error).toMatchObject({
     message: 'Cannot read the body as JSON: it broke off or is malformed',
-    cause: { message: 'The number was cut off' },
+    cause: { message: 'Cannot read the number: it was cut off' },
   });
 });
 

@@ -83,7 +83,7 @@ test('readBytes() rejects with what broke the body', async () => {
 
 test('readBytes() rejects a body that ends before its length', async () => {
   const short = new Response('ab', { headers: { 'content-length': '3' } });
-  await expect(readBytes(short, 9)).rejects.toThrow(new TypeError('The body broke off'));
+  await expect(readBytes(short, 9)).rejects.toThrow(new TypeError('Cannot read the body: it broke off'));
 });
 
 test.for([

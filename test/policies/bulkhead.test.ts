@@ -36,7 +36,7 @@ test('Bulkhead lets two of five calls run and two wait, and refuses the fifth at
     name: 'BulkheadFullError',
     code: 'BULKHEAD_FULL',
     dependency: 'users',
-    message: 'Cannot send the request to users: 2 calls are running and 2 are waiting',
+    message: 'Cannot send the request to users: 2 calls are running (maxConcurrent) and 2 are waiting (maxQueued)',
   });
   expect(load(bulkhead)).toEqual([2, 2]);
   expect(clock.pending).toBe(2); // each that waits looks out for calls that are lost
@@ -316,7 +316,7 @@ test('Bulkhead refuses who has waited for queueTimeoutMs, and not sooner', async
     name: 'QueueTimeoutError',
     code: 'QUEUE_TIMEOUT',
     dependency: 'users',
-    message: 'Cannot send the request to users: no slot became free within 500 ms',
+    message: 'Cannot send the request to users: no slot became free within 500 ms (queueTimeoutMs)',
   });
   expect(load(bulkhead)).toEqual([1, 0]);
   running.end();

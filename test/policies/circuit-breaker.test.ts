@@ -1158,7 +1158,7 @@ test('CircuitBreaker checks its options on creation', () => {
     new RangeError('breaker.failureThreshold must be an integer of at least 1, got 0'),
   );
   // @ts-expect-error: no clock, on purpose
-  expect(() => new CircuitBreaker({ clock: {} })).toThrow(new TypeError('clock.now must be a function, got null'));
+  expect(() => new CircuitBreaker({ clock: {} })).toThrow(new TypeError('clock.now must be a function, got undefined'));
 });
 
 test('CircuitBreaker holds on to a reset timeout that is longer than the default maximum', async () => {

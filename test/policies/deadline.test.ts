@@ -201,7 +201,7 @@ const wrong = [
   { deadlineMs: '100', type: TypeError, got: '"100"' },
   { deadlineMs: null, type: TypeError, got: 'null' },
   { deadlineMs: false, type: TypeError, got: 'false' },
-  { deadlineMs: 100n, type: TypeError, got: '100' },
+  { deadlineMs: 100n, type: TypeError, got: '100n' },
 ];
 
 test.for(wrong)('withDeadline() throws $type.name at once, for $deadlineMs', ({ deadlineMs, type, got }) => {
@@ -214,7 +214,7 @@ test('withDeadline() throws TypeError at once, for no limit and for a clock that
   // @ts-expect-error: nothing at all, on purpose
   expect(() => withDeadline()).toThrow(TypeError);
   // @ts-expect-error: no clock, on purpose
-  expect(() => withDeadline(100, { clock: {} })).toThrow(new TypeError('clock.now must be a function, got null'));
+  expect(() => withDeadline(100, { clock: {} })).toThrow(new TypeError('clock.now must be a function, got undefined'));
 });
 
 test('withDeadline() takes a fraction of a millisecond', async () => {

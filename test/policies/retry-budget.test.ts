@@ -155,7 +155,7 @@ const wrong = [
     options: { minPerSecond: Infinity },
     error: new RangeError('retry.budget.minPerSecond must be a number of at least 0, got Infinity'),
   },
-  { options: { clock: {} }, error: new TypeError('clock.now must be a function, got null') },
+  { options: { clock: {} }, error: new TypeError('clock.now must be a function, got undefined') },
 ];
 
 test.for(wrong)('RetryBudget throws at once, for $options', ({ options, error }) => {

@@ -271,7 +271,7 @@ test.for(refused)('memoryStore() refuses a number that makes no sense with a Ran
 const mistaken: readonly (readonly [options: unknown, RegExp])[] = [
   [{ maxEntries: '5' }, /^memoryStore\.maxEntries must be an integer .* got "5"$/],
   [{ maxBytes: null }, /^memoryStore\.maxBytes must be an integer .* got null$/],
-  [{ maxBytes: 5n }, /^memoryStore\.maxBytes must be an integer .* got 5$/],
+  [{ maxBytes: 5n }, /^memoryStore\.maxBytes must be an integer .* got 5n$/],
   [{ shared: 'no' }, /^memoryStore\.shared must be true or false, got "no"$/],
   [{ shared: null }, /^memoryStore\.shared must be true or false, got null$/],
   [{ maxEntires: 5 }, /^memoryStore\.maxEntires is not an option; there are maxEntries, maxBytes, shared$/],

@@ -106,7 +106,7 @@ test('scriptedFetch() goes by when requests come, not by when they are answered'
 });
 
 test('scriptedFetch() throws TypeError, for no steps', () => {
-  expect(() => scriptedFetch([])).toThrow(new TypeError('scriptedFetch() takes at least one step, got none'));
+  expect(() => scriptedFetch([])).toThrow(new TypeError('script must have at least one step, got none'));
 });
 
 // Time.
