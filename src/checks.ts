@@ -62,7 +62,7 @@ export function requireFunction<F>(path: string, value: F): F {
 export function checkMethods(path: string, kind: string, value: unknown, methods: readonly string[]): void {
   const missing = methods.filter((name) => typeof Reflect.get(Object(value), name) !== 'function');
   if (missing.length === 0) return;
-  const without = Object(value) === value ? ` without ${missing.join(' and ')}` : '';
+  const without = Object(value) === value ? ` without ${listed(missing, 'and')}` : '';
   throw new TypeError(`${path} must be ${kind}, got ${show(value)}${without}`);
 }
 
@@ -83,11 +83,7 @@ export function checkChoice<C extends string>(path: string, value: unknown, choi
 export function requireChoice<C extends string>(path: string, value: unknown, choices: readonly C[]): C {
   const choice = choices.find((each) => each === value);
   if (choice !== undefined) return choice;
-  const all = choices
-    .map(show)
-    .join(', ')
-    .replace(/, ([^,]+)$/, ' or $1');
-  throw new TypeError(`${path} must be ${all}, got ${show(value)}`);
+  throw new TypeError(`${path} must be ${listed(choices.map(show), 'or')}, got ${show(value)}`);
 }
 
 /**
@@ -161,6 +157,10 @@ export function show(value: unknown): string {
 /** A name as it may stand in an error message. */
 export function quote(name: string): string {
   return JSON.stringify(shorten(name));
+}
+
+function listed(all: readonly string[], word: 'and' | 'or'): string {
+  return all.join(', ').replace(/, ([^,]+)$/, ` ${word} $1`);
 }
 
 function shorten(text: string): string {

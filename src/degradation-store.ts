@@ -49,7 +49,7 @@ const NOTHING: DegradationSnapshot = { degraded: false, dependencies: [] };
 export function degradationStore(client: {
   readonly subscribe: (listener: Listener<SteadEvent>) => () => void;
 }): DegradationStore {
-  checkMethods('client', 'what createClient() returned', client, ['subscribe']);
+  checkMethods('client', 'a steadfetch client', client, ['subscribe']);
   let snapshot = NOTHING;
   let unsubscribe: (() => void) | undefined;
   const listeners = new Set<() => void>();

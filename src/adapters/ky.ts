@@ -35,7 +35,7 @@ export type SteadKy = KyInstance &
  */
 export function extendKy(ky: KyInstance, client: KyBackend): SteadKy {
   checkMethods('ky', 'an instance of ky', ky, ['extend']);
-  checkMethods('client', 'what createClient() returned', client, ['fetch']);
+  checkMethods('client', 'a steadfetch client', client, ['fetch']);
   return ky.extend({
     fetch: async (input, init) => client.fetch(input, await repeatable(input, init)),
     hooks: {

@@ -24,7 +24,7 @@ export function dependsOn(
   client: { readonly snapshot: () => ClientSnapshot },
   options: DependsOnOptions = {},
 ): DependencyCheck {
-  checkMethods('client', 'what createClient() returned', client, ['snapshot']);
+  checkMethods('client', 'a steadfetch client', client, ['snapshot']);
   checkKeys('dependsOn', options, ['dependencies', 'whenOpen']);
   const whenOpen = checkChoice('dependsOn.whenOpen', options.whenOpen, ['fail', 'warn']);
   const dependencies = checkList('dependsOn.dependencies', options.dependencies, undefined, 'string');

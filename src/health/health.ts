@@ -80,7 +80,7 @@ export function createHealth(options: HealthOptions = {}): Health {
   const health: Health = {
     draining: false,
     async handler(request) {
-      if (typeof request?.url !== 'string') throw new TypeError(`request must be a Request, got ${show(request)}`);
+      if (!request) throw new TypeError(`request must be a Request, got ${show(request)}`);
       const { url, method } = request;
       // Not by the URL's own parser: whatever comes as a host name is no reason not to answer others.
       const [, path = '', query] = /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)(?:\?([^#]*))?/i.exec(url) ?? [];

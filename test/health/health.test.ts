@@ -544,7 +544,7 @@ test.for<[options: unknown, message: string]>([
 });
 
 test.for<[given: unknown, options: unknown, message: string]>([
-  [undefined, {}, 'client must be what createClient() returned, got undefined'],
+  [undefined, {}, 'client must be a steadfetch client, got undefined'],
   [client, { whenOpen: 'pass' }, 'dependsOn.whenOpen must be "fail" or "warn", got "pass"'],
   [client, { dependencies: 'a' }, 'dependsOn.dependencies must be an array of strings, got "a"'],
   [client, { dependencies: ['a', 5] }, 'dependsOn.dependencies must be an array of strings, got 5'],

@@ -138,7 +138,11 @@ test('garbage under a key of the store is no entry', async () => {
 });
 
 const wrong = [
-  { options: { client: {} }, message: /^redisStore\.client must be a client of redis, got an object/ },
+  {
+    options: { client: {} },
+    message:
+      /^redisStore\.client must be a client of redis \(node-redis\), got an object without get, set, unlink and scan$/,
+  },
   { options: { partition: undefined }, message: /^redisStore\.partition/ },
   { options: { prefix: 'x'.repeat(65) }, message: /^redisStore\.prefix must be a string of at most 64 bytes/ },
   { options: { clock: 1 }, message: /^clock must be an object, got 1/ },

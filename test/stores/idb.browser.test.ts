@@ -287,7 +287,7 @@ test("idbStore() rejects for somebody else's database, leaves it as it is, and i
   const refused = 'Cannot use the database "steadfetch ';
   await expect(store.get('a')).rejects.toThrow(refused);
   await expect(store.set('a', entryOf('a'))).rejects.toThrow(
-    /it is somebody else's, and has no object store responses$/,
+    /it is somebody else's, with no object store responses; give idbStore another name$/,
   );
   await expect(store.clear()).rejects.toThrow(refused);
   const objects = theirs.transaction('keyval').objectStore('keyval');
