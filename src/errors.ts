@@ -27,7 +27,10 @@ export abstract class SteadfetchError extends Error {
   }
 }
 
-/** Thrown without touching the network while the circuit is open, or half-open with its probe under way. */
+/**
+ * Thrown without touching the network while the circuit is open, or half-open with its probe under way.
+ * @see docs/errors.md#circuit-open
+ */
 export class CircuitOpenError extends SteadfetchError {
   override readonly name = 'CircuitOpenError';
   readonly code = 'CIRCUIT_OPEN';
@@ -45,7 +48,10 @@ export class CircuitOpenError extends SteadfetchError {
   }
 }
 
-/** Thrown at once when all slots are taken and the queue is full. */
+/**
+ * Thrown at once when all slots are taken and the queue is full.
+ * @see docs/errors.md#bulkhead-full
+ */
 export class BulkheadFullError extends SteadfetchError {
   override readonly name = 'BulkheadFullError';
   readonly code = 'BULKHEAD_FULL';
@@ -58,7 +64,10 @@ export class BulkheadFullError extends SteadfetchError {
   }
 }
 
-/** Thrown when a call waited for a slot longer than `queueTimeoutMs`. */
+/**
+ * Thrown when a call waited for a slot longer than `queueTimeoutMs`.
+ * @see docs/errors.md#queue-timeout
+ */
 export class QueueTimeoutError extends SteadfetchError {
   override readonly name = 'QueueTimeoutError';
   readonly code = 'QUEUE_TIMEOUT';
@@ -71,7 +80,10 @@ export class QueueTimeoutError extends SteadfetchError {
   }
 }
 
-/** Thrown to calls that come, wait, or still run after the grace period, once `close()` was called. */
+/**
+ * Thrown to calls that come, wait, or still run after the grace period, once `close()` was called.
+ * @see docs/errors.md#closed
+ */
 export class ClosedError extends SteadfetchError {
   override readonly name = 'ClosedError';
   readonly code = 'CLOSED';
@@ -81,7 +93,10 @@ export class ClosedError extends SteadfetchError {
   }
 }
 
-/** Thrown when the whole call, waiting and retries included, took longer than its deadline. `name` is `TimeoutError`, as for `AbortSignal.timeout`. */
+/**
+ * Thrown when the whole call, waiting and retries included, took longer than its deadline. `name` is `TimeoutError`, as for `AbortSignal.timeout`.
+ * @see docs/errors.md#deadline-exceeded
+ */
 export class DeadlineExceededError extends SteadfetchError {
   override readonly name = 'TimeoutError';
   readonly code = 'DEADLINE_EXCEEDED';
@@ -91,7 +106,10 @@ export class DeadlineExceededError extends SteadfetchError {
   }
 }
 
-/** Thrown when one attempt took longer than the attempt timeout. `name` is `TimeoutError`, as for `AbortSignal.timeout`. */
+/**
+ * Thrown when one attempt took longer than the attempt timeout. `name` is `TimeoutError`, as for `AbortSignal.timeout`.
+ * @see docs/errors.md#attempt-timeout
+ */
 export class AttemptTimeoutError extends SteadfetchError {
   override readonly name = 'TimeoutError';
   readonly code = 'ATTEMPT_TIMEOUT';
@@ -104,7 +122,10 @@ export class AttemptTimeoutError extends SteadfetchError {
   }
 }
 
-/** Thrown by `client.json` when the final answer is not 2xx. The body of `response` is unread. */
+/**
+ * Thrown by `client.json` when the final answer is not 2xx. The body of `response` is unread.
+ * @see docs/errors.md#http
+ */
 export class HttpError extends SteadfetchError {
   override readonly name = 'HttpError';
   readonly code = 'HTTP';

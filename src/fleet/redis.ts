@@ -284,10 +284,12 @@ class RedisEngine implements FleetEngine {
 
 class NotConnected extends Error {
   override readonly name = 'NotConnected';
+  override readonly message = 'Cannot ask Redis: the client has no connection';
 }
 
 class Late extends Error {
   override readonly name = 'late';
+  override readonly message = 'Cannot use the answer of Redis: it is late';
 }
 
 /** Has for its name what the server or the system calls it. */

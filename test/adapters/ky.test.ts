@@ -150,7 +150,5 @@ test('extendKy() leaves the instance that it extends as it is', async () => {
 });
 
 test.for([undefined, null, {}])('extendKy() refuses %s for a client, when it is called', (client) => {
-  expect(() => extendKy(ky, client as unknown as Client)).toThrow(
-    /^client must be a steadfetch client, got /,
-  );
+  expect(() => extendKy(ky, client as unknown as Client)).toThrow(/^client must be a steadfetch client, got /);
 });
