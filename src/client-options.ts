@@ -215,11 +215,7 @@ export function resolveClient(options: ClientOptions = {}): ClientSettings {
   const { fallback: wanted = false } = options;
   const fallback = wanted === false ? false : resolveFallback(wanted);
   return {
-    tools: resolveTools({
-      ...(name === undefined ? {} : { name }),
-      ...(clock === undefined ? {} : { clock }),
-      ...(random === undefined ? {} : { random }),
-    }),
+    tools: resolveTools({ name, clock, random }),
     limits: {
       deadlineMs: checkLimit('deadlineMs', options.deadlineMs, 30_000),
       attemptTimeoutMs: checkLimit('attemptTimeoutMs', options.attemptTimeoutMs, 10_000),

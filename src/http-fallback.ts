@@ -286,7 +286,7 @@ function reasonFor(result: Settled<Answer>): string {
 /** @throws TypeError if it is no Response that can be handed out. */
 function withCacheStatus(given: Response, cacheStatus: string): Response {
   if (typeof given?.clone !== 'function') {
-    throw new TypeError(`fallback.respond must give a Response, got ${show(given)}`);
+    throw new TypeError(`fallback.respond must return a Response, got ${show(given)}`);
   }
   // A copy of its body: it may be the failure's own, or one Response for all calls.
   const { status, statusText, body, headers: own } = given.clone();

@@ -1,6 +1,6 @@
 import { checkChoice, checkKeys, checkMethods, checkNumber, SPAN_MS, show } from './checks.ts';
 import type { Deadline } from './client-options.ts';
-import { type Clock, platformClock } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { DEADLINE_HEADERS, type DeadlineFormat, parseDeadline } from './http/deadline-header.ts';
 import { isToken } from './http/stored-response.ts';
 import { resolveTools } from './options.ts';
@@ -33,7 +33,7 @@ export function incomingDeadline(request: Pick<Request, 'headers'>, options: Inc
     throw new TypeError(`incomingDeadline.header must be the name of a header, got ${show(header)}`);
   }
   const maxMs = checkNumber('incomingDeadline.maxMs', options.maxMs, Infinity, SPAN_MS);
-  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
+  const { clock } = resolveTools({ clock: options.clock });
   const spanMs = Math.min(maxMs, parseDeadline(request.headers.get(header), format) ?? Infinity);
   const endsAt = clock.now() + spanMs;
   return {

@@ -173,7 +173,11 @@ export const BACKOFF_KEYS: readonly string[] = [
   'maxRetryAfterMs',
 ];
 
-export function resolveTools({ clock, random, name }: LayerTools = {}): Tools {
+/** @param options What is undefined is left out. */
+export function resolveTools(
+  options: { readonly [Name in keyof LayerTools]: LayerTools[Name] | undefined } = {},
+): Tools {
+  const { clock, random, name } = options;
   if (clock !== undefined) {
     if (Object(clock) !== clock) throw new TypeError(`clock must be an object, got ${show(clock)}`);
     for (const method of ['now', 'epochNow', 'schedule', 'timeoutSignal'] as const) {

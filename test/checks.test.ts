@@ -7,9 +7,13 @@ import {
   checkEither,
   checkFunction,
   checkKeys,
+  checkMethods,
   checkNumber,
   DELAY_MS,
   RATE,
+  requireChoice,
+  requireFunction,
+  requireNumber,
   SPAN_MS,
   show,
 } from '../src/checks.ts';
@@ -123,6 +127,35 @@ test.for([
   );
 });
 
+test('checkMethods() takes what has the methods, own or not', () => {
+  checkMethods('a.b', 'a map', new Map(), ['get', 'set']);
+  checkMethods('a.b', 'a text', 'text', ['trim']);
+  checkMethods('a.b', 'a function', () => {}, ['call']);
+});
+
+test.for([
+  [undefined, 'undefined'],
+  [null, 'null'],
+  ['text', '"text"'],
+  [{}, 'an object without get, set and delete'],
+  [{ get() {}, set: 'set' }, 'an object without set and delete'],
+  [new WeakMap(), 'an object without clear'],
+  [() => {}, 'a function without get, set and delete'],
+] as const)('checkMethods() throws TypeError that says what is missing, for %j', ([value, shown]) => {
+  const methods = value instanceof WeakMap ? ['get', 'clear'] : ['get', 'set', 'delete'];
+  expect(() => checkMethods('a.b', 'a map', value, methods)).toThrow(new TypeError(`a.b must be a map, got ${shown}`));
+});
+
+test('What has no default is refused for undefined, too', () => {
+  expect(() => requireNumber('a.b', undefined, COUNT)).toThrow(
+    new TypeError('a.b must be an integer of at least 1, got undefined'),
+  );
+  expect(() => requireFunction('a.b', undefined)).toThrow(new TypeError('a.b must be a function, got undefined'));
+  expect(() => requireChoice('a.b', undefined, ['left', 'right'])).toThrow(
+    new TypeError('a.b must be "left" or "right", got undefined'),
+  );
+});
+
 test('checkChoice() gives the choice, or the first for undefined', () => {
   expect(checkChoice('a.b', 'left', ['left', 'right'])).toBe('left');
   expect(checkChoice('a.b', 'right', ['left', 'right'])).toBe('right');
@@ -209,6 +242,7 @@ const shown: readonly { what: string; value: unknown; text: string }[] = [
   { what: 'a string of 50', value: 'x'.repeat(50), text: `"${'x'.repeat(50)}"` },
   { what: 'a string of 51', value: 'x'.repeat(51), text: `"${'x'.repeat(50)}…"` },
   { what: 'a very long string', value: 'x'.repeat(1e6), text: `"${'x'.repeat(50)}…"` },
+  { what: 'a URL, which may have a password in it', value: 'redis://ann:secret@cache.test', text: 'a URL' },
   { what: 'a symbol', value: Symbol('s'), text: 'Symbol(s)' },
   { what: 'a symbol without a name', value: Symbol(), text: 'Symbol()' },
   { what: 'a function', value: () => 'secret', text: 'a function' },

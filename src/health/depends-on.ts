@@ -1,4 +1,4 @@
-import { checkChoice, checkKeys, checkList, checkMethods } from '../checks.ts';
+import { checkChoice, checkKeys, checkList, show } from '../checks.ts';
 import type { ClientSnapshot } from '../snapshot.ts';
 import type { DependencyCheck, Finding, HealthStatus } from './check.ts';
 
@@ -24,7 +24,9 @@ export function dependsOn(
   client: { readonly snapshot: () => ClientSnapshot },
   options: DependsOnOptions = {},
 ): DependencyCheck {
-  checkMethods('client', 'a steadfetch client', client, ['snapshot']);
+  if (typeof client?.snapshot !== 'function') {
+    throw new TypeError(`client must be a steadfetch client, got ${show(client)}`);
+  }
   checkKeys('dependsOn', options, ['dependencies', 'whenOpen']);
   const whenOpen = checkChoice('dependsOn.whenOpen', options.whenOpen, ['fail', 'warn']);
   const dependencies = checkList('dependsOn.dependencies', options.dependencies, undefined, 'string');

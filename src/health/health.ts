@@ -1,5 +1,5 @@
 import { checkKeys, checkNumber, show } from '../checks.ts';
-import { type Clock, platformClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { resolveTools } from '../options.ts';
 import { CHECK_MS, type Check, type Checked, type LivenessCheck, resolveChecks, worst } from './check.ts';
 import { Probe } from './probe.ts';
@@ -41,7 +41,7 @@ export interface Health {
  */
 export function createHealth(options: HealthOptions = {}): Health {
   checkKeys('createHealth', options, ['liveness', 'readiness', 'startup', 'cacheMs', 'timeoutMs', 'clock']);
-  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
+  const { clock } = resolveTools({ clock: options.clock });
   const cacheMs = checkNumber('createHealth.cacheMs', options.cacheMs, 1_000, { least: 0 });
   const timeoutMs = checkNumber('createHealth.timeoutMs', options.timeoutMs, 1_000, CHECK_MS);
   const probeOf = (name: 'liveness' | 'readiness' | 'startup', goodMs: number): Probe =>

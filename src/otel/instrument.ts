@@ -67,7 +67,7 @@ const SCOPE = 'steadfetch';
 const instrumented = new WeakSet<object>();
 
 function checkProvider(name: string, value: unknown, method: string): void {
-  if (value === undefined || value === false) return;
+  if (value === undefined || (value === false && name.endsWith('Provider'))) return;
   if (typeof Reflect.get(Object(value), method) === 'function') return;
   throw new TypeError(`instrument.${name} must have ${method}(), got ${show(value)}`);
 }

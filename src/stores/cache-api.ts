@@ -1,5 +1,5 @@
 import { checkKeys, checkMethods } from '../checks.ts';
-import { type Clock, platformClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { checkPartition } from '../fallback-options.ts';
 import { resolveTools } from '../options.ts';
 import { decodeEntry, encodeEntry } from './codec.ts';
@@ -46,7 +46,7 @@ export function cacheApiStore(options: CacheApiStoreOptions = {}): Store {
     checkMethods('cacheApiStore.cache', 'a Cache or a function', cache, ['match', 'put', 'delete']);
   }
   const partition = checkPartition('cacheApiStore.partition', options.partition);
-  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
+  const { clock } = resolveTools({ clock: options.clock });
   const opened = async (): Promise<CacheLike> => (typeof cache === 'function' ? cache() : (cache ?? defaultCache()));
   return {
     shared: true,

@@ -1,5 +1,5 @@
 import { checkKeys, checkMethods } from '../checks.ts';
-import { type Clock, platformClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { requirePartition } from '../fallback-options.ts';
 import { Lru } from '../model/lru.ts';
 import { resolveTools } from '../options.ts';
@@ -68,7 +68,7 @@ export function kvStore(options: KvStoreOptions): Store {
     checkMethods('kvStore.namespace', 'a KV namespace or a function', namespace, used);
   }
   const partition = requirePartition('kvStore.partition', options.partition);
-  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
+  const { clock } = resolveTools({ clock: options.clock });
   const names = new BoundedNames(checkPrefix('kvStore.prefix', prefix), MOST_KEY_BYTES);
   const writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
   const kv = (): KvNamespace => (typeof namespace === 'function' ? namespace() : namespace);

@@ -1,5 +1,5 @@
 import { checkKeys, checkMethods } from '../checks.ts';
-import { type Clock, platformClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { requirePartition } from '../fallback-options.ts';
 import { resolveTools } from '../options.ts';
 import { decodeEntry, encodeEntry } from './codec.ts';
@@ -65,7 +65,7 @@ export function redisStore(options: RedisStoreOptions): Store {
   const scans = client?.scan === undefined && client?.nodeClient !== undefined ? 'nodeClient' : 'scan';
   checkMethods('redisStore.client', 'a client of redis (node-redis)', client, ['get', 'set', 'unlink', scans]);
   const partition = requirePartition('redisStore.partition', options.partition);
-  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
+  const { clock } = resolveTools({ clock: options.clock });
   const names = new BoundedNames(checkPrefix('redisStore.prefix', prefix), MOST_KEY_BYTES);
 
   function connected(): RedisStoreClient {

@@ -1,5 +1,5 @@
 import { checkFunction, checkKeys, checkNumber, DELAY_MS, requireFunction, requireNumber, show } from '../checks.ts';
-import { type Clock, platformClock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { resolveTools } from '../options.ts';
 import { elapse } from './elapse.ts';
 
@@ -55,7 +55,7 @@ export function chaosFetch(inner: Fetch, options: ChaosOptions = {}): Fetch {
   const leastMs = requireNumber('chaos.latencyMs[0]', latencyMs[0], DELAY_MS);
   const mostMs = requireNumber('chaos.latencyMs[1]', latencyMs[1], { least: leastMs });
   const random = checkFunction('chaos.random', options.random, Math.random);
-  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
+  const { clock } = resolveTools({ clock: options.clock });
   return async (input, init) => {
     const signal = init?.signal ?? (typeof input === 'object' && 'url' in input ? input.signal : undefined);
     signal?.throwIfAborted();

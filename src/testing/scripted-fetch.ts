@@ -1,5 +1,5 @@
-import { checkKeys, show } from '../checks.ts';
-import { type Clock, platformClock } from '../clock.ts';
+import { checkKeys, requireNumber, show } from '../checks.ts';
+import type { Clock } from '../clock.ts';
 import { resolveTools } from '../options.ts';
 import { elapse } from './elapse.ts';
 
@@ -66,7 +66,7 @@ export function scriptedFetch(script: readonly ScriptStep[], options: { readonly
   // By their numbers: the holes of an array are no steps.
   for (let index = 0; index < script.length; index += 1) checkStep(`script[${index}]`, script[index]);
   checkKeys('scriptedFetch', options, ['clock']);
-  const { clock } = resolveTools({ clock: options.clock ?? platformClock });
+  const { clock } = resolveTools({ clock: options.clock });
   const requests: ScriptedRequest[] = [];
   async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = describe(input, init, requests.length + 1);
@@ -78,7 +78,7 @@ export function scriptedFetch(script: readonly ScriptStep[], options: { readonly
       step = await Promise.race([step(request), aborted(request.signal, clock)]);
       checkStep(`script[${index}]()`, step);
     }
-    return answer(step, request.signal, clock);
+    return answer(step, `script[${index}]`, request.signal, clock);
   }
   return Object.defineProperties(fetch, {
     calls: { get: () => requests.length },
@@ -107,17 +107,22 @@ function describe(input: string | URL | Request, init: RequestInit | undefined, 
 
 async function answer(
   step: Exclude<ScriptStep, (request: ScriptedRequest) => unknown>,
+  path: string,
   signal: AbortSignal | undefined,
   clock: Clock,
 ): Promise<Response> {
   if (step instanceof Error) throw step;
   if (step instanceof Response) return step.clone();
   const { status = 200, headers, body, delayMs = 0, after = 'end' } = inDetail(step);
+  requireNumber(`${path}.status`, status, STATUS);
   if (delayMs > 0) await elapse(delayMs, signal, clock);
   const given = body === undefined && ![101, 204, 205, 304].includes(status) ? '' : (body ?? null);
   const content = after === 'end' ? given : unfinished(given, after, signal);
   return new Response(content, headers === undefined ? { status } : { status, headers });
 }
+
+// What a Response can have.
+const STATUS = { least: 200, most: 599, integer: true };
 
 function inDetail(step: number | 'hang' | ScriptedAnswer): ScriptedAnswer {
   if (step === 'hang') return { delayMs: Infinity };
