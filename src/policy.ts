@@ -17,6 +17,9 @@ export interface ExecuteOptions {
 
 /** One layer of defence, or several composed. */
 export interface Policy {
-  /** Runs `operation` under this policy. Rejects with what the operation threw, or with the policy's own refusal. */
+  /**
+   * Runs `operation` under this policy. Rejects with what the operation threw, or with the policy's own refusal; with a
+   * TypeError if it is no function, or `signal` no signal.
+   */
   execute<T>(operation: Operation<T>, options?: ExecuteOptions): Promise<T>;
 }

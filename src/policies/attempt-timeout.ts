@@ -10,7 +10,7 @@ import { type Limit, type Timeouts, timeoutsOf } from '../timeouts.ts';
  * or not the operation takes notice. Inside `retry()`, each attempt gets a fresh limit.
  *
  * @param timeoutMs Milliseconds above 0; `Infinity` sets no limit.
- * @throws RangeError if `timeoutMs` is not above 0.
+ * @throws TypeError or RangeError naming what makes no sense, and the value.
  */
 export function withTimeout(timeoutMs: number, options?: LayerTools): Policy {
   return new AttemptTimeout(checkTimeLimit('timeoutMs', timeoutMs), resolveOnlyTools('withTimeout', options));

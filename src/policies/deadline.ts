@@ -10,7 +10,7 @@ import { type Limit, type Timeouts, timeoutsOf } from '../timeouts.ts';
  * {@link DeadlineExceededError} whether or not the operation takes notice.
  *
  * @param deadlineMs Milliseconds above 0; `Infinity` sets no limit.
- * @throws RangeError if `deadlineMs` is not above 0.
+ * @throws TypeError or RangeError naming what makes no sense, and the value.
  */
 export function withDeadline(deadlineMs: number, options?: LayerTools): Policy {
   return new Deadline(checkTimeLimit('deadlineMs', deadlineMs), resolveOnlyTools('withDeadline', options));
