@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { create, createFileRegistry } from '@bufbuild/protobuf';
 import type { GenService } from '@bufbuild/protobuf/codegenv2';
 import {
@@ -18,12 +15,12 @@ import {
 } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { createConnectTransport } from '@connectrpc/connect-web';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { type ClientOptions, createClient } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { recipe } from '../docs/snippets.ts';
-import type { Trouble } from './upstream.ts';
+import { serve, type Trouble } from './upstream.ts';
 
 interface Recipe {
   createTransport(baseUrl: string): Transport;
@@ -107,22 +104,11 @@ async function shop(...trouble: Trouble[]): Promise<Server> {
       });
     },
   });
-  const server = createServer((request, response) => {
+  const { url } = await serve(handler, trouble, (request) => {
     requests.push(`${request.method} ${request.url?.replace(/\?.*/, '')}`);
     told.push(Number(request.headers['connect-timeout-ms'] ?? Number.NaN));
-    const first = trouble.shift();
-    if (first === undefined) handler(request, response);
-    else if (first === 'reset') request.socket.resetAndDestroy();
-    else if (first !== 'hang') response.writeHead(first).end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, requests, told, next };
+  return { url, requests, told, next };
 }
 
 const apiOf = (url: string): RpcClient<ShopService> => createRpcClient(Shop, createTransport(url));

@@ -16,16 +16,25 @@ export interface Upstream {
 }
 
 /** A real HTTP server on loopback, until the test is over: trouble first, then what `answer` gives. */
-export async function upstream(
+export function upstream(
   answer: (request: Request) => Response | Promise<Response>,
   ...trouble: Trouble[]
 ): Promise<Upstream> {
+  return serve(createServerAdapter(answer), trouble);
+}
+
+/** The same, around a listener of Node's. */
+export async function serve(
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+  trouble: Trouble[],
+  onRequest?: (request: IncomingMessage) => void,
+): Promise<Upstream> {
   const requests: string[] = [];
-  const adapter = createServerAdapter(answer);
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
+    onRequest?.(request);
     const next = trouble.shift();
-    if (next === undefined) adapter(request, response);
+    if (next === undefined) listener(request, response);
     else if (next === 'reset') request.socket.resetAndDestroy();
     else if (next === 'cut') cut(request, response);
     else if (next !== 'hang') response.writeHead(next).end();
