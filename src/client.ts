@@ -46,8 +46,10 @@ import { StoredAnswers } from './stored-answers.ts';
 import { Telemetry } from './telemetry.ts';
 import { timeoutsOf } from './timeouts.ts';
 
-/** A fault-tolerant `fetch`, with state of its own per dependency. Its methods work unbound. */
-export interface Client extends AsyncDisposable {
+/** A fault-tolerant `fetch`, with state of its own per dependency. Its methods work unbound. `await using` closes it. */
+export interface Client
+  // AsyncDisposable, in words that a project whose `lib` has no such name understands, too: to it, this is nothing.
+  extends Readonly<Record<SymbolConstructor['asyncDispose' & keyof SymbolConstructor], () => Promise<void>>> {
   /**
    * `fetch`, defended: the same signature, the same Response, the same errors while nothing fails. Can be handed to any
    * library that takes a custom fetch.

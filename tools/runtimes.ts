@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path';
 
 import { startFaultServer } from '../test/support/fault-server.ts';
 import { add, type Counts, countsLine, noCounts } from './counts.ts';
-import { installPackage, run } from './packed.ts';
+import { installPackage } from './pack.ts';
+import { runCommand } from './run-command.ts';
 
 interface Runtime {
   readonly name: string;
@@ -73,7 +74,7 @@ function installedNode(alias: string): string {
 
 async function smoke({ name, path, args }: Runtime, directory: string, server: URL): Promise<Counts> {
   const report = join(directory, `${name}.xml`);
-  const { ok, stdout, stderr } = await run(path, args(report, server), directory, {
+  const { ok, stdout, stderr } = await runCommand(path, args(report, server), directory, {
     FAULT_SERVER: server.origin,
     DENO_NO_UPDATE_CHECK: '1',
   });

@@ -13,7 +13,8 @@ export interface StoredResponse {
   /** Without `Set-Cookie`, and without what is about one connection or one encoding. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** `null` for an answer that has none, as one to HEAD. */
-  readonly body: Uint8Array<ArrayBuffer> | null;
+  // Uint8Array<ArrayBuffer>, in words that compilers before 5.7 understand, too: to them, Uint8Array is not generic.
+  readonly body: ReturnType<Uint8Array['slice']> | null;
   /** Length of the body when it was stored: one that has another length is not served. */
   readonly bodyBytes: number;
   /** When it was received, or last confirmed, in milliseconds since the Unix epoch. */

@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import type { Hono } from 'hono';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 
-import { installPackage, run } from '../../tools/packed.ts';
+import { installPackage } from '../../tools/pack.ts';
+import { runCommand } from '../../tools/run-command.ts';
 import { load, snippetsOf, writeNamedFiles } from './snippets.ts';
 
 const page = readFileSync('docs/getting-started.md', 'utf8');
@@ -29,7 +30,7 @@ const runtimes = [
 
 test.for(runtimes)('docs/getting-started.md: try.mjs prints what the page says, in $name', async (runtime) => {
   const { command, args } = runtime;
-  const { stdout, stderr } = await run(command, args, project, { NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' });
+  const { stdout, stderr } = await runCommand(command, args, project, { NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' });
   expect(stderr).toBe('');
   expect(stdout).toBe(printed);
 });
