@@ -51,8 +51,9 @@ export type {
   TransitionEvent,
 } from './events.ts';
 export type { CallFallbackOptions, FallbackOptions } from './fallback-options.ts';
-export type { Fleet, FleetMember, FleetSeat, FleetStatus } from './fleet/fleet.ts';
+export type { Fleet, FleetMember, FleetSeat, FleetState, FleetStatus } from './fleet/fleet.ts';
 export { degradation } from './http/cache-status.ts';
+export type { DeadlineFormat } from './http/deadline-header.ts';
 export { type IncomingDeadlineOptions, incomingDeadline } from './incoming-deadline.ts';
 export type { Jitter } from './model/backoff.ts';
 export type { CircuitState } from './model/circuit.ts';

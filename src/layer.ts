@@ -149,6 +149,7 @@ export class CallContext implements Context {
 
 /** The shape our policies have: what they do around the next one. `execute` is derived from it. */
 export abstract class Layer implements Policy {
+  /** @internal */
   abstract around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R>;
 
   /**

@@ -10,20 +10,17 @@ import type { CallOptions, FetchInit } from '../client-options.ts';
 /** What a call through ky may ask of its client. `retry` is not among it: ky takes that name for its own. */
 export type KyCallOptions = Omit<CallOptions, 'retry'>;
 
-/**
- * What of a client is needed.
- * @inline
- */
-interface KyBackend {
+/** What of a client is needed. */
+export interface KyBackend {
   readonly fetch: (input: string | URL | Request, init?: FetchInit) => Promise<Response>;
 }
 
-/** @inline */
-type Shortcut = <T>(url: Input, options?: Options & KyCallOptions) => ResponsePromise<T>;
+/** A shortcut of ky's, with {@link KyCallOptions}. */
+export type KyShortcut = <T>(url: Input, options?: Options & KyCallOptions) => ResponsePromise<T>;
 
 /** A ky instance whose calls are defended by a client, and may have its {@link KyCallOptions}. */
 export type SteadKy = KyInstance &
-  Shortcut & { readonly [Name in 'get' | 'post' | 'put' | 'patch' | 'delete' | 'head']: Shortcut };
+  KyShortcut & { readonly [Name in 'get' | 'post' | 'put' | 'patch' | 'delete' | 'head']: KyShortcut };
 
 /**
  * A ky instance that calls through `client`. Hooks, prefixes, headers and shortcuts of ky stay as they are; its own

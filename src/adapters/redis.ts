@@ -3,5 +3,11 @@
  * @module steadfetch/redis
  */
 
-export { type RedisClient, type RedisFleetOptions, type RedisSubscriber, redisFleet } from '../fleet/redis.ts';
-export { type RedisStoreClient, type RedisStoreOptions, redisStore } from '../stores/redis.ts';
+export {
+  type RedisClient,
+  type RedisFleetOptions,
+  type RedisListener,
+  type RedisSubscriber,
+  redisFleet,
+} from '../fleet/redis.ts';
+export { type RedisServer, type RedisStoreClient, type RedisStoreOptions, redisStore } from '../stores/redis.ts';

@@ -27,20 +27,17 @@ export interface RedisSubscriber {
   /** Tells of the connection: that it is there, or lost. */
   on(event: 'error' | 'ready' | 'terminated', listener: (error?: unknown) => void): unknown;
   /** Has a listener told of what is sent to a channel. */
-  subscribe(channel: string, listener: Deliver): Promise<unknown>;
+  subscribe(channel: string, listener: RedisListener): Promise<unknown>;
   /** Takes the listener back. */
-  unsubscribe(channel: string, listener: Deliver): Promise<unknown>;
+  unsubscribe(channel: string, listener: RedisListener): Promise<unknown>;
   /** Closes the connection. */
   destroy(): void;
   /** Lets the process end, though this is open. */
   unref?(): void;
 }
 
-/**
- * Bytes never come: but a listener of node-redis may be of either kind.
- * @inline
- */
-type Deliver = (message: string | Uint8Array) => void;
+/** Hears of messages. Bytes never come: but a listener of node-redis may be of either kind. */
+export type RedisListener = (message: string | Uint8Array) => void;
 
 /** The options of {@link redisFleet}. */
 export interface RedisFleetOptions {
@@ -106,7 +103,7 @@ interface Connection {
   readonly subscriber: RedisSubscriber;
   readonly ready: Promise<unknown>;
   /** Channels that are subscribed to, or being so. */
-  readonly heard: Map<string, { readonly deliver: Deliver; readonly done: Promise<unknown> }>;
+  readonly heard: Map<string, { readonly deliver: RedisListener; readonly done: Promise<unknown> }>;
 }
 
 class RedisEngine implements FleetEngine {
@@ -204,7 +201,7 @@ class RedisEngine implements FleetEngine {
     const { subscriber, ready, heard } = connection;
     let own = heard.get(channel);
     if (own === undefined) {
-      const deliver: Deliver = (text) => this.#deliver(channel, text);
+      const deliver: RedisListener = (text) => this.#deliver(channel, text);
       own = { deliver, done: ready.then(() => subscriber.subscribe(channel, deliver)) };
       heard.set(channel, own);
     }

@@ -4,3 +4,4 @@
  */
 
 export { type InstrumentOptions, instrument } from './instrument.ts';
+export type { MeasuredClient } from './metrics.ts';

@@ -15,7 +15,7 @@ import {
   resolveTools,
   type Tools,
 } from '../options.ts';
-import { type Limit, type Timed, type Timeouts, timeoutsOf } from '../timeouts.ts';
+import { type Timed, type Timeouts, timeoutsOf } from '../timeouts.ts';
 
 /** What a bulkhead tells about itself, and how it is to read results, where the default will not do. */
 export interface BulkheadHooks {
@@ -99,7 +99,7 @@ class Waiter extends Link<Waiter> implements Timed {
  * shared pool. A call that finds the queue full rejects with {@link BulkheadFullError} at once; one whose signal aborts
  * leaves the queue at once. A call that ignores its signal keeps its slot until it settles, though its caller is answered.
  */
-export class Bulkhead extends Layer implements SlotOwner, Limit {
+export class Bulkhead extends Layer {
   readonly #limits: BulkheadLimits;
   readonly #tools: Tools;
   readonly #hooks: BulkheadHooks;
@@ -113,10 +113,13 @@ export class Bulkhead extends Layer implements SlotOwner, Limit {
   #onIdle: (() => void)[] | undefined;
   #closed = false;
 
+  /** @throws TypeError or RangeError if an option makes no sense. */
+  constructor(options?: BulkheadOptions & LayerTools);
   /**
+   * @internal
    * @param limits For who has them already: those of many can be the same. So can the tools.
-   * @throws TypeError or RangeError if an option makes no sense.
    */
+  constructor(options?: BulkheadOptions & LayerTools, hooks?: BulkheadHooks, limits?: BulkheadLimits, tools?: Tools);
   constructor(
     options: BulkheadOptions & LayerTools = {},
     hooks: BulkheadHooks = {},

@@ -64,10 +64,13 @@ export class CircuitBreaker extends Layer {
   readonly #seat: FleetSeat | undefined;
   #circuit: Circuit;
 
+  /** @throws TypeError or RangeError if an option makes no sense. */
+  constructor(options?: BreakerOptions & LayerTools);
   /**
+   * @internal
    * @param limits For who has them already: those of many can be the same. So can the tools.
-   * @throws TypeError or RangeError if an option makes no sense.
    */
+  constructor(options?: BreakerOptions & LayerTools, hooks?: BreakerHooks, limits?: BreakerLimits, tools?: Tools);
   constructor(
     options: BreakerOptions & LayerTools = {},
     hooks: BreakerHooks = {},
@@ -93,7 +96,7 @@ export class CircuitBreaker extends Layer {
     return this.#transitions.subscribe(listener);
   }
 
-  /** Holds the circuit open until {@link reset}. Calls under way change nothing any more. */
+  /** Holds the circuit open until {@link CircuitBreaker.reset}. Calls under way change nothing any more. */
   isolate(): void {
     this.#commit(isolatedCircuit(this.#circuit.generation + 1));
   }

@@ -23,10 +23,13 @@ export class RetryBudget {
   readonly #tools: Tools;
   #state: RetryBudgetState;
 
+  /** @throws TypeError or RangeError if an option makes no sense. */
+  constructor(options?: RetryBudgetOptions & LayerTools);
   /**
+   * @internal
    * @param limits For who has them already: those of many can be the same. So can the tools.
-   * @throws TypeError or RangeError if an option makes no sense.
    */
+  constructor(options?: RetryBudgetOptions & LayerTools, limits?: RetryBudgetLimits, tools?: Tools);
   constructor(
     options: RetryBudgetOptions & LayerTools = {},
     limits: RetryBudgetLimits = resolveRetryBudget(options),

@@ -21,15 +21,15 @@ export interface RedisStoreClient {
   /** Forgets a key. */
   unlink(key: string): Promise<unknown>;
   /** The keys of a pattern, a page at a time. */
-  scan?: ScannedServer['scan'];
+  scan?: RedisServer['scan'];
   /** Of a cluster, in place of `scan`. */
   readonly masters?: readonly unknown[];
   /** Of a cluster: a client of one of its `masters`. */
-  nodeClient?(master: unknown): Promise<ScannedServer>;
+  nodeClient?(master: unknown): Promise<RedisServer>;
 }
 
-/** @inline */
-interface ScannedServer {
+/** What of one server of a cluster is used. */
+export interface RedisServer {
   /** The keys of a pattern, a page at a time. */
   scan(
     cursor: string,
@@ -107,9 +107,9 @@ export function redisStore(options: RedisStoreOptions): Store {
 }
 
 /** Those that have the keys between them. */
-async function serversOf(client: RedisStoreClient): Promise<ScannedServer[]> {
+async function serversOf(client: RedisStoreClient): Promise<RedisServer[]> {
   const { masters, nodeClient } = client;
-  if (masters === undefined || nodeClient === undefined) return [client as ScannedServer];
+  if (masters === undefined || nodeClient === undefined) return [client as RedisServer];
   return Promise.all(masters.map((master) => nodeClient.call(client, master)));
 }
 

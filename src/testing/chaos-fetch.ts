@@ -23,8 +23,8 @@ export interface ChaosOptions {
   readonly clock?: Clock;
 }
 
-/** @inline */
-type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+/** A fetch, the platform's or one that stands for it. */
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /**
  * Wraps a fetch so that it fails as networks do, by chance.

@@ -3,7 +3,7 @@
  * @module steadfetch/testing
  */
 
-export { type ChaosOptions, chaosFetch } from './chaos-fetch.ts';
+export { type ChaosOptions, chaosFetch, type Fetch } from './chaos-fetch.ts';
 export { FakeClock, type FakeClockOptions } from './fake-clock.ts';
 export {
   type ScriptedAnswer,
