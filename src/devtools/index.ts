@@ -7,12 +7,6 @@ import { SteadfetchDevtools } from './panel.ts';
 
 export { SteadfetchDevtools, type WatchedClient } from './panel.ts';
 
-declare global {
-  interface HTMLElementTagNameMap {
-    'steadfetch-devtools': SteadfetchDevtools;
-  }
-}
-
 // On a server there is nothing to define it in; and another copy of the library may have been first.
 if (typeof customElements !== 'undefined' && customElements.get('steadfetch-devtools') === undefined) {
   customElements.define('steadfetch-devtools', SteadfetchDevtools);
