@@ -32,7 +32,7 @@ export async function installPackage(directory: string, packages: readonly strin
   await npm(directory, 'install', '--offline', '--install-links', '--ignore-scripts', tarball, ...others);
 }
 
-async function npm(directory: string, ...args: readonly string[]): Promise<string> {
+export async function npm(directory: string, ...args: readonly string[]): Promise<string> {
   const { ok, stdout, stderr } = await runCommand('npm', args, directory);
   if (!ok) throw new Error(`Cannot run npm ${args.join(' ')}\n${stderr}`);
   return stdout;
