@@ -91,7 +91,14 @@ h3 > button {
 .summary > :not(:empty) ~ :not(:empty)::before { content: " · "; }
 [data-state="open"] .why, [data-state="half-open"] .why { color: var(--ink); }
 .details { padding: 0.5rem 0 0.2rem; }
-.chart { background: var(--plot); border: 1px solid var(--line); border-radius: 0.4rem; touch-action: pan-y; }
+.chart {
+  background: var(--plot);
+  border: 1px solid var(--line);
+  border-radius: 0.4rem;
+  /* As wide as it was when it was last drawn, which may be more than there is room for now. */
+  overflow: clip;
+  touch-action: pan-y;
+}
 .chart > svg { display: block; }
 .chart text { font-size: 11px; fill: var(--muted); }
 .chart .states text { fill: var(--on-failure); font-weight: 600; }

@@ -228,6 +228,20 @@ test('Pause freezes the picture and goes on collecting, Resume shows what was mi
   expect(find(panel, 'dl').textContent).toContain('2 × 503');
 });
 
+test('a panel that is not drawn for now takes no more room than there is', async () => {
+  const { client, send } = bench([{ body: '[]' }]);
+  await send('https://api.test/');
+  const panel = mount(client);
+  panel.style.width = '1000px';
+  await eventually(() => expect(find(panel, '.chart svg').getBoundingClientRect().width).toBeGreaterThan(400));
+  findAll(panel, 'button')
+    .find(({ textContent }) => textContent === 'Pause')
+    ?.click();
+  panel.style.width = '300px';
+  expect(find(panel, '.panel').getBoundingClientRect().width).toBe(300);
+  expect(find(panel, '.panel').scrollWidth).toBeLessThanOrEqual(300);
+});
+
 test('changes of a circuit are said once, politely, and nothing else is', async () => {
   const { client, send, clock } = bench([503]);
   const panel = mount(client);
