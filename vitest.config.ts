@@ -16,7 +16,7 @@ const built = ['bench', 'consumers', 'docs', 'drill', 'migration', 'recipes', 'w
   (folder) => `${folder}/**`,
 );
 // On a clock of their own: they wait for nothing but the processor.
-const simulated = ['lab/**'];
+const simulated = ['lab/**', 'playground/**'];
 
 export default defineConfig({
   test: {

@@ -17,15 +17,21 @@ const BATCH = 1_000;
  */
 export class VirtualClock implements Clock {
   #now = 0;
+  readonly #epochStart: number;
   #timers = 0;
   readonly #queue = new TinyQueue<Timer>([], (a, b) => a.at - b.at || a.id - b.id);
+
+  /** @param epochStart What the wall clock shows when it begins: milliseconds since the Unix epoch. */
+  constructor(epochStart: number = Date.UTC(2026, 0, 1)) {
+    this.#epochStart = epochStart;
+  }
 
   now(): number {
     return this.#now;
   }
 
   epochNow(): number {
-    return Date.UTC(2026, 0, 1) + this.#now;
+    return this.#epochStart + this.#now;
   }
 
   schedule(delayMs: number, callback: () => void): Cancel {
@@ -62,7 +68,7 @@ export class VirtualClock implements Clock {
       const step = (): void => {
         if (isOver) return;
         try {
-          isOver = !this.#next(untilMs);
+          isOver = !this.step(untilMs);
         } catch (error) {
           isOver = true;
           reject(error);
@@ -81,8 +87,8 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /** The next event; `false` if none is left before `untilMs`. */
-  #next(untilMs: number): boolean {
+  /** The next event; `false` if none is left before `untilMs`, which it is then. Promises must be given a turn between two. */
+  step(untilMs: number): boolean {
     for (let next = this.#queue.peek(); next !== undefined && next.at <= untilMs; next = this.#queue.peek()) {
       this.#queue.pop();
       const { callback } = next;

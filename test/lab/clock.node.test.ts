@@ -61,3 +61,12 @@ test('VirtualClock.timeoutSignal() aborts when the time has passed', async () =>
   await clock.run(50);
   expect(signal.reason).toMatchObject({ name: 'TimeoutError' });
 });
+
+test('VirtualClock.step() runs one event, and stands where it was told to when none is left before', () => {
+  const clock = new VirtualClock(1_000);
+  const seen: number[] = [];
+  clock.schedule(10, () => seen.push(clock.epochNow()));
+  clock.schedule(20, () => seen.push(clock.epochNow()));
+  expect([clock.step(15), clock.now(), clock.step(15), clock.now()]).toEqual([true, 10, false, 15]);
+  expect(seen).toEqual([1_010]);
+});

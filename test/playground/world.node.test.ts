@@ -1,0 +1,201 @@
+import { expect, test } from 'vitest';
+
+import type { Breakage } from '../../playground/breakage.ts';
+import { readPolicy } from '../../playground/policy.ts';
+import { presets } from '../../playground/presets.ts';
+import { GATEWAY_MS } from '../../playground/server.ts';
+import type { Summary } from '../../playground/tally.ts';
+import { World } from '../../playground/world.ts';
+
+const [readme] = presets;
+const OFF = { deadlineMs: false, bulkhead: false, breaker: false, retry: false, attemptTimeoutMs: false } as const;
+const SPAN_MS = 10_000;
+
+function worldOf(name: string = readme.name): World {
+  const preset = presets.find((each) => each.name === name) ?? readme;
+  return new World(readPolicy(preset.text));
+}
+
+async function pass(world: World, ms: number): Promise<void> {
+  await world.clock.run(world.clock.now() + ms);
+}
+
+/** The shares of both, in the last ten seconds. */
+function shares(world: World) {
+  const of = (tally: World['bare']): Record<string, number> => {
+    const { calls, counts } = tally.summary(SPAN_MS);
+    expect(calls).toBeGreaterThan(50);
+    return Object.fromEntries(Object.entries(counts).map(([fate, count]) => [fate, count / calls]));
+  };
+  return { steadfetch: of(world.steadfetch), bare: of(world.bare) };
+}
+
+function circuit(world: World): string | undefined {
+  return world.client.snapshot().dependencies['https://users.internal']?.breaker?.state;
+}
+
+test('World answers everybody, quickly, while nothing is broken', async () => {
+  const world = worldOf();
+  await pass(world, 30_000);
+  const { steadfetch, bare } = shares(world);
+  expect([steadfetch['fresh'], bare['fresh']]).toEqual([expect.closeTo(1, 1), expect.closeTo(1, 1)]);
+  expect(world.steadfetch.summary(SPAN_MS)).toMatchObject({ medianMs: expect.closeTo(90, -1.5), perCall: 1 });
+  expect(circuit(world)).toBe('closed');
+  expect(world.lines).toEqual([]);
+});
+
+test('World opens the circuit of a server that answers 503, and closes it when that is healed', async () => {
+  const world = worldOf();
+  await pass(world, 20_000);
+  world.break('errors');
+  await pass(world, 15_000);
+  expect(circuit(world)).toBe('open');
+  const during = shares(world);
+  expect(during.bare['failed']).toBeCloseTo(1, 1);
+  expect(during.steadfetch['fresh']).toBe(0);
+  expect(during.steadfetch['degraded']).toBeGreaterThan(0.7);
+  expect(during.steadfetch['failed']).toBeLessThan(0.05);
+  expect(world.steadfetch.summary(SPAN_MS).perCall).toBeLessThan(0.1);
+  expect(world.bare.summary(SPAN_MS).perCall).toBe(1);
+  world.heal();
+  await pass(world, 60_000);
+  expect(circuit(world)).toBe('closed');
+  const after = shares(world);
+  expect([after.steadfetch['fresh'], after.bare['fresh']]).toEqual([expect.closeTo(1, 1), expect.closeTo(1, 1)]);
+  expect(world.lines.map(({ text }) => text).toReversed()).toEqual([
+    'You broke the server: it answers 503 to everything.',
+    expect.stringMatching(/^The circuit opens: for 1\d(\.\d)? s, calls are not sent\.$/),
+    'The circuit is half-open: one call goes out, as a probe.',
+    expect.stringMatching(/^The probe failed: the circuit is open for another 2\d(\.\d)? s\.$/),
+    'You healed the server.',
+    'The circuit is half-open: one call goes out, as a probe.',
+    'The probes succeeded: the circuit closes, and calls go out again.',
+  ]);
+  expect(world.outages).toEqual([{ from: 20_000, to: 35_000 }]);
+});
+
+test('World lets bare callers of a server that hangs wait, until the network has had enough', async () => {
+  const world = worldOf();
+  await pass(world, 20_000);
+  world.break('hangs');
+  await pass(world, 30_000);
+  expect(shares(world).bare['waiting']).toBe(1);
+  expect(world.bare.waiting).toBeGreaterThan(200);
+  expect(world.steadfetch.waiting).toBeLessThan(30);
+  expect(world.steadfetch.summary(SPAN_MS).medianMs).toBeLessThan(1);
+  await pass(world, GATEWAY_MS);
+  const before = world.bare.waiting;
+  await pass(world, 10_000);
+  expect(world.bare.waiting).toBeLessThan(before + 100); // they end as fast as they come
+  world.heal();
+  await pass(world, GATEWAY_MS);
+  expect(shares(world).bare['fresh']).toBe(1);
+  expect(world.bare.waiting).toBeLessThan(10);
+});
+
+test.for<[Breakage, (bare: Summary) => boolean]>([
+  ['resets', ({ counts, calls }) => counts.failed > 0.95 * calls],
+  ['slow', ({ medianMs = 0 }) => medianMs > 800],
+  ['flaky', ({ counts, calls }) => counts.failed > 0.2 * calls && counts.failed < 0.45 * calls],
+  ['overloaded', ({ counts, calls, medianMs = 0 }) => counts.failed > 0.2 * calls && medianMs > 1_000],
+])('World breaks in the way %s, and heals', async ([breakage, isBroken]) => {
+  const world = worldOf();
+  await pass(world, 20_000);
+  world.break(breakage);
+  await pass(world, 20_000);
+  expect(world.bare.summary(SPAN_MS)).toSatisfy(isBroken);
+  const during = shares(world);
+  // What users of the client are spared.
+  expect(during.steadfetch['failed']).toBeLessThan(0.05);
+  expect((during.steadfetch['fresh'] ?? 0) + (during.steadfetch['degraded'] ?? 0)).toBeGreaterThan(0.85);
+  world.heal();
+  await pass(world, 130_000);
+  expect(circuit(world)).toBe('closed');
+  const after = shares(world);
+  expect([after.steadfetch['fresh'], after.bare['fresh']]).toEqual([expect.closeTo(1, 1), expect.closeTo(1, 1)]);
+});
+
+test('World breaks in one way at a time, and stays one outage', async () => {
+  const world = worldOf();
+  await pass(world, 10_000);
+  world.break('overloaded');
+  await pass(world, 5_000);
+  world.break('resets');
+  await pass(world, 20_000);
+  expect(shares(world).bare['failed']).toBeCloseTo(1, 1);
+  world.break('flaky');
+  await pass(world, 20_000);
+  expect(shares(world).bare['failed']).toBeLessThan(0.5);
+  expect(world.outages).toEqual([{ from: 10_000 }]);
+  world.heal();
+  world.heal();
+  expect(world.outages).toEqual([{ from: 10_000, to: 55_000 }]);
+  expect(world.breakage).toBe(undefined);
+});
+
+test('World shows what retries without a bound do: five times the requests', async () => {
+  const world = worldOf('Retries alone');
+  world.break('errors');
+  await pass(world, 20_000);
+  expect(world.steadfetch.summary(SPAN_MS).perCall).toBeCloseTo(5, 0);
+  expect(world.bare.summary(SPAN_MS).perCall).toBe(1);
+});
+
+test('World is two of the same with a policy without any layer', async () => {
+  const world = worldOf('No resilience');
+  await pass(world, 10_000);
+  world.break('overloaded');
+  await pass(world, 30_000);
+  expect(world.steadfetch.summary(60_000)).toEqual(world.bare.summary(60_000));
+});
+
+test('World.apply() goes on with another policy, and with the one before if it makes no sense', async () => {
+  const world = worldOf();
+  world.break('errors');
+  await pass(world, 10_000);
+  const first = world.client;
+  expect(circuit(world)).toBe('open');
+  expect(() => world.apply({ retry: { maxAttempts: 0 } })).toThrow('retry.maxAttempts');
+  expect(world.client).toBe(first);
+  world.apply(OFF);
+  await pass(world, 11_000);
+  expect(circuit(world)).toBe(undefined);
+  const { steadfetch, bare } = shares(world);
+  expect(steadfetch).toEqual(bare);
+  expect(bare['failed']).toBeCloseTo(1, 1);
+  await expect(first.fetch('https://users.internal/')).rejects.toMatchObject({ code: 'CLOSED' });
+  expect(world.lines[0]?.text).toMatch(/^You applied a policy/);
+});
+
+test('World.usersPerSecond is how many calls there are', async () => {
+  const world = worldOf();
+  world.usersPerSecond = 50;
+  await pass(world, 20_000);
+  expect(world.bare.summary(SPAN_MS).calls).toBeGreaterThan(400);
+  expect(world.bare.summary(SPAN_MS).calls).toBeLessThan(600);
+});
+
+// What docs/playground.md says.
+test('World shows what the page promises of retries at an overloaded server', async () => {
+  const world = worldOf('Retries alone');
+  await pass(world, 20_000);
+  world.break('overloaded');
+  await pass(world, 30_000);
+  const { steadfetch, bare } = shares(world);
+  expect(steadfetch['fresh']).toBe(0);
+  expect(world.steadfetch.summary(SPAN_MS).perCall).toBeCloseTo(5, 0);
+  expect(bare['fresh']).toBeGreaterThan(0.5);
+});
+
+test('World shows what the page promises of a flaky server, and of a policy that is impatient', async () => {
+  const flaky = worldOf();
+  flaky.break('flaky');
+  await pass(flaky, 60_000);
+  const { counts, calls, perCall } = flaky.steadfetch.summary(60_000);
+  expect(counts.fresh / calls).toBeGreaterThan(0.94);
+  expect(perCall).toBeCloseTo(1.4, 1);
+
+  const impatient = worldOf('Impatient');
+  await pass(impatient, 60_000);
+  expect(impatient.steadfetch.summary(60_000).perCall).toBeCloseTo(1.25, 1);
+});
