@@ -12,7 +12,7 @@ process.env['WRANGLER_SEND_METRICS'] ??= 'false';
 
 await chooseWebkitPort();
 
-const built = ['bench', 'consumers', 'docs', 'drill', 'migration', 'recipes', 'web-example'].map(
+const built = ['bench', 'consumers', 'docs', 'drill', 'migration', 'package', 'recipes', 'web-example'].map(
   (folder) => `${folder}/**`,
 );
 // On a clock of their own: they wait for nothing but the processor.

@@ -14,6 +14,8 @@ import tsup from '../tsup.config.ts';
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const entries = (tsup as { readonly entry: Readonly<Record<string, string>> }).entry;
 
+const DISPOSAL = 'steadfetch.Client.[asyncDispose]';
+
 const options: Partial<TypeDocOptions & PluginOptions & { readonly docsRoot: string }> = {
   entryPoints: Object.values(entries).map((path) => join(repository, path)),
   tsconfig: join(repository, 'tsconfig.json'),
@@ -26,8 +28,8 @@ const options: Partial<TypeDocOptions & PluginOptions & { readonly docsRoot: str
   excludeInternal: true,
   // What a custom element has from the platform.
   excludeExternals: true,
-  // What a layer has for its neighbours.
-  intentionallyNotExported: ['SlotOwner', 'Limit'],
+  // It has its line in the comment of its interface.
+  intentionallyNotDocumented: [DISPOSAL],
   validation: { notExported: true, invalidLink: true, notDocumented: true },
   // Properties: see below.
   requiredToBeDocumented: ['Class', 'Interface', 'TypeAlias', 'Function', 'Method', 'Variable'],
@@ -53,20 +55,11 @@ export async function writeReference(): Promise<void> {
   const app = await Application.bootstrapWithPlugins(options);
   const project = await app.convert();
   if (project !== undefined) {
-    removeOwnParameters(project);
     app.validate(project);
     for (const name of undocumentedProperties(project)) app.logger.warn(`${name} has no comment`);
     await app.generateOutputs(project);
   }
   if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('The reference is not in order: see above');
-}
-
-/** Constructors of layers take more from the client than from anybody else. */
-function removeOwnParameters(project: ProjectReflection): void {
-  for (const parameter of project.getReflectionsByKind(ReflectionKind.Parameter)) {
-    const isOwn = ['hooks', 'limits', 'tools'].includes(parameter.name);
-    if (isOwn && parameter.parent?.kindOf(ReflectionKind.ConstructorSignature)) project.removeReflection(parameter);
-  }
 }
 
 /** Ours that say nothing of themselves. A literal does, as `type: 'retry'`. */
@@ -77,5 +70,6 @@ function undocumentedProperties(project: ProjectReflection): readonly string[] {
         !each.hasComment() && each.type?.type !== 'literal' && each.parent?.kindOf(ReflectionKind.ClassOrInterface),
     )
     .filter((each) => project.getSymbolIdFromReflection(each)?.packageName === project.packageName)
-    .map((each) => each.getFriendlyFullName());
+    .map((each) => each.getFriendlyFullName())
+    .filter((name) => name !== DISPOSAL);
 }

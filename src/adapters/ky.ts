@@ -12,6 +12,7 @@ export type KyCallOptions = Omit<CallOptions, 'retry'>;
 
 /** What of a client is needed. */
 export interface KyBackend {
+  /** Makes a call, as `fetch` does. */
   readonly fetch: (input: string | URL | Request, init?: FetchInit) => Promise<Response>;
 }
 

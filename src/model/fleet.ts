@@ -25,13 +25,13 @@ export interface FleetLease {
   readonly until: number;
 }
 
-/**
- * What an instance is told: nothing in it is a time of the engine's clock, which is not its own.
- * @inline
- */
+/** What an instance is told: nothing in it is a time of the engine's clock, which is not its own. */
 export interface FleetState {
+  /** As in the record of the engine: a later one has replaced a lost one. */
   readonly run: number;
+  /** Grows with each thing that is found out. */
   readonly epoch: number;
+  /** What the fleet takes the circuit for. */
   readonly state: 'closed' | 'open';
   /** While open: milliseconds until a probe may go. */
   readonly retryAfterMs: number;

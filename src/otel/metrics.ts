@@ -97,12 +97,11 @@ function instruments(meter: Meter) {
   };
 }
 
-/**
- * What measuring needs of a client.
- * @inline
- */
+/** What measuring needs of a client. */
 export interface MeasuredClient {
+  /** The state of all dependencies. */
   readonly snapshot: () => ClientSnapshot;
+  /** Has `listener` hear of events, until the function that it returns is called. */
   readonly subscribe: (listener: Listener<SteadEvent>) => () => void;
 }
 
