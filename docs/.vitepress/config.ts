@@ -17,6 +17,9 @@ const searchOptions = {
   boostDocument: (id: string) => (id.includes('/api/') ? 0.2 : 1),
 };
 
+// Their tables are wider than what a list of headings beside them leaves.
+const WIDE = /^(?:options|errors|operations|security|numbers|migration\/.*)\.md$/;
+
 export default defineConfig({
   title: 'steadfetch',
   description: 'A fault-tolerant fetch for browsers, Cloudflare Workers, Node, Deno and Bun.',
@@ -25,6 +28,9 @@ export default defineConfig({
   base,
   cleanUrls: true,
   ignoreDeadLinks: false,
+  transformPageData: (page) => {
+    if (WIDE.test(page.relativePath)) page.frontmatter['aside'] = false;
+  },
   markdown: {
     config: linkToRepository,
     anchor: { slugify: slug },

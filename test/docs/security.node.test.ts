@@ -458,6 +458,14 @@ const points: Readonly<Record<string, Drive>> = {
     expect(readFileSync('dist/index.js', 'utf8')).not.toMatch(/\beval\(|new Function\(/);
   },
 
+  'Provenance.': () => {
+    const workflow = readFileSync('.github/workflows/release.yml', 'utf8');
+    expect(workflow).toMatch(/npm publish --provenance\b/);
+    expect(workflow).toMatch(/id-token: write/);
+    expect(workflow).not.toMatch(/secrets\.|NODE_AUTH_TOKEN/);
+    expect(JSON.parse(readFileSync('package.json', 'utf8')).publishConfig).toMatchObject({ provenance: true });
+  },
+
   'A stored entry holds the URL it came from': async () => {
     const answer = Object.defineProperty(new Response('one'), 'url', { value: secretUrl });
     const store = openStore();
