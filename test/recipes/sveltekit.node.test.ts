@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 
-import type { Client } from '../../src/index.ts';
+import { type Client, createClient, type FetchInit } from '../../src/index.ts';
 import { recipe, snippetsOf, writeSnippets } from '../docs/snippets.ts';
 import { upstream } from './upstream.ts';
 
@@ -142,4 +142,18 @@ test('sveltekit: a write is made once, an abort passes through, and the inner fe
   const reason = new Error('left');
   controller.abort(reason);
   await expect(left).rejects.toBe(reason);
+});
+
+test('sveltekit: routes of the app are one dependency, and calls with a fetch of their own are not shared', async () => {
+  type LoadInit = FetchInit & { via?: typeof fetch };
+  const client = createClient({
+    fallback: { coalesce: true },
+    fetch: (input, { via = fetch, ...init }: LoadInit = {}) => via(input, init),
+  });
+  const asked: unknown[] = [];
+  const via: typeof fetch = async (input) => Response.json(asked.push(input));
+  const init: LoadInit = { via };
+  await Promise.all(['/api/products', '/api/products', '/api/me'].map((path) => client.json(path, init)));
+  expect(asked).toEqual(['/api/products', '/api/products', '/api/me']);
+  expect(Object.keys(client.snapshot().dependencies)).toEqual(['relative']);
 });

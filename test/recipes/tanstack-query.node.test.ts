@@ -144,3 +144,19 @@ test('tanstack-query: an answer of 204 is null, since Query takes undefined for 
   const { error } = await watched(new QueryClient(), ['products'], { queryFn: () => undefined, retry: false });
   expect(error).toBeInstanceOf(Error);
 });
+
+test('tanstack-query: what Query had, it goes on showing; what comes from the fallback is a success to it', async () => {
+  const client = createClient({ retry: false });
+  const second = createClient({ retry: false, fallback: { respond: () => Response.json(['default']) } });
+  const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  onTestFinished(() => queries.clear());
+  const { url } = await upstream(() => Response.json(['tea']), 503, 503);
+  queries.setQueryData(['own'], ['older']);
+  const observe = (key: string, { json }: typeof client) =>
+    new QueryObserver(queries, { queryKey: [key], queryFn: async () => await json(url) }).refetch();
+  expect(await observe('own', client)).toMatchObject({ status: 'error', data: ['older'] });
+  expect(await observe('fallback', second)).toMatchObject({
+    status: 'success',
+    data: { value: ['default'], degraded: true },
+  });
+});

@@ -39,11 +39,12 @@ type Shop = typeof router;
 
 function shop(...trouble: Trouble[]): Promise<Upstream> {
   return upstream(
-    async ({ url, method, headers, text }) => {
+    async (request) => {
+      const { url, method, headers } = request;
       // tRPC wants the platform's own Request.
-      const body = method === 'GET' ? null : await text();
+      const body = method === 'GET' ? null : await request.text();
       const req = new Request(url, { method, headers: Object.fromEntries(headers), body });
-      return fetchRequestHandler({ endpoint: '/trpc', router, req });
+      return fetchRequestHandler({ endpoint: '/trpc', router, req, allowMethodOverride: true });
     },
     ...trouble,
   );
@@ -177,4 +178,13 @@ test('trpc: a retryLink that tries three times makes nine requests', async () =>
   });
   await errorOf(api.broken.query());
   expect(requests).toHaveLength(9);
+});
+
+test('trpc: a query that goes by POST is repeated if its fetch says that it may be', async () => {
+  const { url, requests } = await shop(503, 'reset');
+  const client = createClient();
+  const fetch: typeof globalThis.fetch = (input, init) => client.fetch(input, { ...init, idempotent: true });
+  const link = httpLink({ url: `${url}/trpc`, methodOverride: 'POST', fetch: fetch as never });
+  expect(await createTRPCClient<Shop>({ links: [link] }).products.query()).toEqual(['tea']);
+  expect(requests).toEqual(Array(3).fill('POST /trpc/products'));
 });

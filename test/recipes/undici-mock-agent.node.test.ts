@@ -1,4 +1,11 @@
-import { getGlobalDispatcher, MockAgent, RetryAgent, setGlobalDispatcher, fetch as undiciFetch } from 'undici';
+import {
+  getGlobalDispatcher,
+  interceptors,
+  MockAgent,
+  RetryAgent,
+  setGlobalDispatcher,
+  fetch as undiciFetch,
+} from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { type Client, createClient, type FetchInit } from '../../src/index.ts';
@@ -119,6 +126,16 @@ test('undici-mock-agent: a RetryAgent below the client repeats by itself', async
   const { url, requests } = await upstream(() => new Response(null, { status: 503 }));
   const network = new MockAgent();
   const repeating = new RetryAgent(network, { minTimeout: 0, timeoutFactor: 1 });
+  onTestFinished(() => network.close());
+  const client = createClient({ retry: { initialDelayMs: 0 } });
+  await client.fetch(url, { dispatcher: repeating } as FetchInit).catch(() => {});
+  expect(requests).toHaveLength(18);
+});
+
+test("undici-mock-agent: undici's retry interceptor below the client repeats by itself", async () => {
+  const { url, requests } = await upstream(() => new Response(null, { status: 503 }));
+  const network = new MockAgent();
+  const repeating = network.compose(interceptors.retry({ minTimeout: 0, timeoutFactor: 1 }));
   onTestFinished(() => network.close());
   const client = createClient({ retry: { initialDelayMs: 0 } });
   await client.fetch(url, { dispatcher: repeating } as FetchInit).catch(() => {});
