@@ -12,11 +12,10 @@ process.env['WRANGLER_SEND_METRICS'] ??= 'false';
 
 await chooseWebkitPort();
 
-const built = ['bench', 'consumers', 'docs', 'drill', 'migration', 'package', 'recipes', 'web-example'].map(
-  (folder) => `${folder}/**`,
-);
-// On a clock of their own: they wait for nothing but the processor.
-const simulated = ['lab/**', 'playground/**'];
+const inFolders = (...names: readonly string[]): readonly string[] => names.map((name) => `${name}/**`);
+const built = inFolders('bench', 'drill', 'site', 'web-example');
+// These wait for the processor more than for anything else.
+const sideBySide = inFolders('consumers', 'docs', 'lab', 'migration', 'package', 'playground', 'recipes');
 
 export default defineConfig({
   test: {
@@ -31,10 +30,10 @@ export default defineConfig({
       project('node', undefined, { setupFiles: './tools/strict-process.ts' }),
       // What is Node's alone: servers, processes, the heap. One after the other: side by side they wait for each other longer
       // than they have patience.
-      nodeOnly('node-only', ['**'], { exclude: [...built, ...simulated], maxWorkers: 1, sequence: { groupOrder: 1 } }),
+      nodeOnly('node-only', ['**'], { exclude: [...built, ...sideBySide], maxWorkers: 1, sequence: { groupOrder: 1 } }),
       // What takes the library as it is built, and so has no part in its coverage, which would slow it down to a third.
       nodeOnly('built', built, { maxWorkers: 1, sequence: { groupOrder: 2 } }),
-      nodeOnly('lab', simulated, { maxWorkers: 2, sequence: { groupOrder: 3 } }),
+      nodeOnly('side-by-side', sideBySide, { maxWorkers: 2, sequence: { groupOrder: 3 } }),
       project('happy-dom', undefined, {
         environment: './tools/native-fetch-dom.ts',
         setupFiles: './tools/strict-process.ts',

@@ -22,7 +22,7 @@ const v8 = ['node', 'node-only', 'happy-dom', 'workerd', ...browsers.filter((nam
 const otherEngines = browsers.filter((name) => name !== 'chromium');
 
 let counts = await vitest(v8, '--coverage');
-counts = add(counts, await vitest(['built', 'lab']));
+counts = add(counts, await vitest(['built', 'side-by-side']));
 // One after the other: side by side, on few cores, each waits for the other longer than its tests have patience.
 for (const engine of otherEngines) counts = add(counts, await vitest([engine]));
 const runtimes = await testRuntimes();

@@ -1,78 +1,10 @@
 import { expect, test } from 'vitest';
 
 import { EngineFleet } from '../../src/fleet/engine-fleet.ts';
-import { type Client, type ClientOptions, createClient, type SteadEvent } from '../../src/index.ts';
+import { createClient, type SteadEvent } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { EngineMemory, memoryEngine } from '../support/memory-engine.ts';
-
-const origin = 'https://users.test';
-const url = `${origin}/u/1`;
-
-interface Instance {
-  readonly client: Client;
-  readonly events: readonly SteadEvent[];
-  readonly requests: () => number;
-  readonly state: () => string | undefined;
-}
-
-interface BenchOptions extends ClientOptions {
-  readonly quorum?: number;
-  readonly skewMs?: number;
-  readonly successThreshold?: number;
-  readonly latencyMs?: number;
-}
-
-/** Some instances of a service, one upstream, and what the fleet remembers. */
-function fleetBench(
-  count: number,
-  { quorum = 1, skewMs = 0, successThreshold = 1, latencyMs = 0, ...options }: BenchOptions = {},
-) {
-  const clock = new FakeClock();
-  const memory = new EngineMemory(clock, { quorum, skewMs });
-  const upstream: { status: number; hangs: boolean; requests: number; brokenFor?: Instance | undefined } = {
-    status: 200,
-    hangs: false,
-    requests: 0,
-  };
-  const make = (own: ClientOptions = {}): Instance => {
-    let requests = 0;
-    const events: SteadEvent[] = [];
-    const client: Client = createClient({
-      clock,
-      random: () => 0,
-      retry: false,
-      breaker: { failureThreshold: 3, successThreshold, fleet: new EngineFleet(memoryEngine(memory)) },
-      async fetch(_input, init) {
-        requests += 1;
-        upstream.requests += 1;
-        if (upstream.hangs)
-          await new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
-        if (latencyMs > 0) await new Promise<void>((resolve) => clock.schedule(latencyMs, resolve));
-        if (upstream.brokenFor !== undefined && upstream.brokenFor.client === client) throw new TypeError('broken');
-        return new Response(null, { status: upstream.status });
-      },
-      ...options,
-      ...own,
-    });
-    client.subscribe((event) => events.push(event));
-    return {
-      client,
-      events,
-      requests: () => requests,
-      state: () => client.snapshot().dependencies[origin]?.breaker?.state,
-    };
-  };
-  const instances = Array.from({ length: count }, () => make());
-  const callAll = async (): Promise<void> => {
-    const calls = instances.map(({ client }) => client.fetch(url).catch(() => {}));
-    await clock.advance(latencyMs);
-    await Promise.all(calls);
-  };
-  const states = (): (string | undefined)[] => instances.map(({ state }) => state());
-  return { clock, memory, upstream, instances, callAll, states, make };
-}
-
-const all = (count: number, state: string): string[] => Array(count).fill(state);
+import { all, fleetBench, origin, url } from './fleet-bench.ts';
 
 test('what one instance finds down the others leave alone, without a failure of their own', async () => {
   const { clock, upstream, instances, callAll, states } = fleetBench(5);
@@ -256,18 +188,6 @@ test('an engine that has lost its memory closes nobody, for it knows nothing', a
   expect(first?.events.filter(({ type }) => type === 'transition')).toHaveLength(1);
 });
 
-test('a flood of messages that nobody can have sent is one question a second', async () => {
-  const { clock, memory, callAll } = fleetBench(1);
-  await callAll();
-  await clock.advance(10_000);
-  const before = memory.requests;
-  for (let message = 1; message <= 3_000; message += 1) {
-    memory.publish(origin, { run: memory.now + message, epoch: message, state: 'open', retryAfterMs: 1e12, trips: 0 });
-    await clock.advance(1);
-  }
-  expect(memory.requests - before).toBe(4);
-});
-
 test('a clock that is minutes off changes nothing', async () => {
   for (const skewMs of [-600_000, 600_000]) {
     const { clock, upstream, instances, callAll, states } = fleetBench(3, { skewMs });
@@ -318,84 +238,6 @@ test('a circuit that others keep from probing for ever looks for itself', async 
     waitedMs += 1_000;
   }
   expect(waitedMs).toBeLessThan(125_000);
-});
-
-/** Calls of each instance in turn, so many ms apart for each; until they are closed, or time is up. Answers how long it took. */
-async function untilAllClosed(bench: ReturnType<typeof fleetBench>, everyMs: number, mostMs: number): Promise<number> {
-  const { clock, instances, states } = bench;
-  const stepMs = everyMs / instances.length;
-  for (let tookMs = 0; ; ) {
-    for (const { client } of instances) {
-      client.fetch(url).catch(() => {});
-      await clock.advance(stepMs);
-      tookMs += stepMs;
-    }
-    if (states().every((state) => state === 'closed') || tookMs > mostMs) return tookMs;
-  }
-}
-
-const quiet = [
-  { count: 30, everyMs: 12_000, successThreshold: 1 },
-  { count: 30, everyMs: 15_000, successThreshold: 2 },
-  { count: 30, everyMs: 60_000, successThreshold: 1 },
-  { count: 200, everyMs: 60_000, successThreshold: 2 },
-  { count: 1, everyMs: 15_000, successThreshold: 2 },
-];
-
-test.for(quiet)(
-  '$count instances that are called every $everyMs ms find it back: a lease that is not used in time is not lost',
-  async ({ count, everyMs, successThreshold }) => {
-    const bench = fleetBench(count, { successThreshold });
-    const { clock, upstream, instances, callAll } = bench;
-    await callAll();
-    upstream.status = 501;
-    for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
-    await clock.advance(1_000);
-    upstream.status = 200;
-    upstream.requests = 0;
-    expect(await untilAllClosed(bench, everyMs, 600_000)).toBeLessThanOrEqual(10_000 + 4 * everyMs);
-    // Those who found out; whoever called a circuit that had closed is none of them.
-    const probed = instances.filter(({ events }) =>
-      events.some((event) => event.type === 'transition' && event.to === 'half-open'),
-    );
-    expect(probed.length).toBeGreaterThan(0);
-  },
-);
-
-test('probes that take longer than the lease close the circuit for all, and open nothing', async () => {
-  const bench = fleetBench(20, { successThreshold: 2, latencyMs: 6_000 });
-  const { clock, upstream, instances, callAll } = bench;
-  await callAll();
-  upstream.status = 501;
-  const first = instances[0]?.client;
-  const failing = [1, 2, 3].map(() => first?.fetch(url));
-  await clock.advance(6_000);
-  await Promise.all(failing);
-  upstream.status = 200;
-  expect(await untilAllClosed(bench, 5_000, 600_000)).toBeLessThanOrEqual(60_000);
-  const reopened = instances.flatMap(({ events }) =>
-    events.filter((event) => event.type === 'transition' && event.to === 'open'),
-  );
-  expect(reopened).toHaveLength(20);
-});
-
-test('with a quorum, one instance whose own network stays broken does not keep the others down', async () => {
-  const bench = fleetBench(5, { quorum: 3 });
-  const { clock, upstream, instances, callAll, states } = bench;
-  await callAll();
-  upstream.status = 501;
-  for (const { client } of instances.slice(0, 3)) for (let call = 1; call <= 3; call += 1) await client.fetch(url);
-  await clock.advance(0);
-  expect(states()).toEqual(all(5, 'open'));
-  upstream.status = 200;
-  upstream.brokenFor = instances[0];
-  for (let round = 0; round < 600; round += 1) {
-    // It asks first, and most often.
-    for (let call = 0; call < 3; call += 1) await instances[0]?.client.fetch(url).catch(() => {});
-    await callAll();
-    await clock.advance(200);
-  }
-  expect(states().slice(1)).toEqual(all(4, 'closed'));
 });
 
 test('an instance tells what it finds down, also when it had a lease that it never used', async () => {

@@ -27,7 +27,11 @@ test.for([
   ['{ retry: { maxAttempts: 0 } }', RangeError, 'retry.maxAttempts must be'],
   ['{ breaker: { failureTreshold: 5 } }', TypeError, 'failureTreshold'],
   [`{ deadlineMs: '2 s' }`, TypeError, 'deadlineMs must be'],
-  [`{ fallback: { store: 'disk' } }`, TypeError, 'fallback.store must have get, set, delete and clear, but "disk"'],
+  [
+    `{ fallback: { store: 'disk' } }`,
+    TypeError,
+    'fallback.store must be a store, such as memoryStore() gives, got "disk"',
+  ],
   [`{ fetch: 'mine' }`, TypeError, 'fetch must be a function, got "mine"'],
   ['5', TypeError, 'got 5'],
   ['null', TypeError, 'got null'],

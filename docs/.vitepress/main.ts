@@ -7,7 +7,7 @@ import { writeReference } from './reference.ts';
 // `npm run docs` writes the site to docs/.vitepress/dist, or to where `--out` says; `npm run docs:dev` serves it, and follows
 // what is edited.
 const { values } = parseArgs({ options: { out: { type: 'string' }, serve: { type: 'boolean' } } });
-const root = fileURLToPath(new URL('.', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 await writeReference();
 if (values.serve) {

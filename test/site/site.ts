@@ -8,7 +8,10 @@ import { extname, join } from 'node:path';
 /** Where the site is below its host, as on GitHub Pages. */
 export const BASE = '/steadfetch/';
 
-const out = 'test/docs/.work/site';
+const out = 'test/site/.work';
+
+/** What it is made of. */
+const sources = ['docs/**/*.*', 'src/**/*.ts', 'playground/**/*.*', 'lab/*.ts', 'README.md', 'package.json'];
 
 /** The site, built and served. */
 export interface Site {
@@ -22,14 +25,9 @@ export interface Site {
   close(): void;
 }
 
-/** Builds the site as `npm run docs` does, elsewhere, and serves it as GitHub Pages does. */
+/** Serves the site as GitHub Pages does. */
 export async function openSite(): Promise<Site> {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['docs/main.ts', '--out', out], {
-    env: { ...process.env, DOCS_BASE: BASE, NODE_ENV: 'production' },
-    encoding: 'utf8',
-    timeout: 300_000,
-  });
-  if (status !== 0) throw new Error(`The site could not be built:\n${stdout}${stderr}`);
+  if (!isBuilt()) buildSite();
   const server = createServer(({ url = '/' }, response) => {
     const file = fileOf(decodeURI(new URL(url, 'http://127.0.0.1').pathname));
     if (file === undefined) response.writeHead(404).end();
@@ -46,6 +44,29 @@ export async function openSite(): Promise<Site> {
       server.close();
     },
   };
+}
+
+/** Whether nothing has changed since, so that tests after one another share it. */
+function isBuilt(): boolean {
+  const [builtAt = 0] = globSync('index.html', { cwd: out }).map((path) => changedAt(join(out, path)));
+  const generated = /^docs\/(?:api|\.vitepress\/(?:cache|dist|node_modules))\b/;
+  return globSync(sources, { exclude: ['**/node_modules/**'] })
+    .filter((path) => !generated.test(path.replaceAll('\\', '/')))
+    .every((path) => changedAt(path) < builtAt);
+}
+
+function changedAt(path: string): number {
+  return statSync(path).mtimeMs;
+}
+
+/** As `npm run docs` does, elsewhere. */
+function buildSite(): void {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['docs/.vitepress/main.ts', '--out', out], {
+    env: { ...process.env, DOCS_BASE: BASE, NODE_ENV: 'production' },
+    encoding: 'utf8',
+    timeout: 300_000,
+  });
+  if (status !== 0) throw new Error(`The site could not be built:\n${stdout}${stderr}`);
 }
 
 const types: Readonly<Record<string, string>> = {
