@@ -3,13 +3,12 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { build } from 'esbuild';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
+import type { Browser, BrowserContext, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import type * as tabs from '../src/fleet/tabs.ts';
 import type * as steadfetch from '../src/index.ts';
-import { chromiumArguments } from '../tools/browser-modes.ts';
-import { findBrowser } from '../tools/browsers.ts';
+import { launchChromium } from './support/chromium.ts';
 
 // Three tabs of a real Chromium, each a process of its own. Where there is none, `npm test` says so.
 
@@ -57,10 +56,7 @@ beforeAll(async () => {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const executablePath = findBrowser('chromium')?.path;
-  browser = await chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    args: chromiumArguments,
+  browser = await launchChromium({
     // Playwright turns the back-forward cache off, which people have on.
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });

@@ -4,11 +4,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { chromium } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
-import { chromiumArguments } from '../tools/browser-modes.ts';
-import { findBrowser } from '../tools/browsers.ts';
+import { launchChromium } from './support/chromium.ts';
 
 // The example as its users start it, in wrangler's local mode, with ports that are free.
 let example: ChildProcess;
@@ -124,11 +122,7 @@ test('the example has no advice to give while its recommender is down, and says 
 });
 
 test('the example tells a page of any origin what its call spent where', { timeout: 60_000 }, async () => {
-  const executablePath = findBrowser('chromium')?.path;
-  const browser = await chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    args: chromiumArguments,
-  });
+  const browser = await launchChromium();
   try {
     const page = await browser.newPage();
     const timings = async (path: string): Promise<readonly { name: string; description: string }[]> => {

@@ -6,8 +6,9 @@ import type { Browser, Locator } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { findBrowser } from '../../tools/browsers.ts';
+import { launchChromium } from '../support/chromium.ts';
 import { API, API_FAILS_AT, IMAGES, SEARCH } from './support/outage.ts';
-import { launchBrowser, openPanel, type PanelPage } from './support/panel-page.ts';
+import { openPanel, type PanelPage } from './support/panel-page.ts';
 
 // The panel as it is seen: its pictures are read, pixel by pixel, and kept in `reports/devtools`. Where there is no
 // Chromium, `npm test` says so.
@@ -21,7 +22,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   mkdirSync(pictures, { recursive: true });
-  browser = await launchBrowser();
+  browser = await launchChromium();
 }, 60_000);
 afterAll(() => browser?.close(), 20_000);
 

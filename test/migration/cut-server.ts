@@ -1,7 +1,4 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
+import { serve } from '../recipes/upstream.ts';
 
 export interface CutServer {
   readonly url: string;
@@ -13,7 +10,7 @@ export interface CutServer {
 export async function cutServer(body: string, how: 'close' | 'reset' = 'close'): Promise<CutServer> {
   const ranges: (string | undefined)[] = [];
   const head = { 'Content-Type': 'application/json', ETag: '"1"' };
-  const server = createServer((request, response) => {
+  const { url } = await serve((request, response) => {
     ranges.push(request.headers.range);
     const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
     const rest = body.slice(from);
@@ -24,13 +21,6 @@ export async function cutServer(body: string, how: 'close' | 'reset' = 'close'):
     if (ranges.length > 1) return;
     // The head has to be out first, or there is no answer at all.
     setImmediate(() => (how === 'close' ? request.socket.destroySoon() : request.socket.resetAndDestroy()));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, ranges };
+  }, []);
+  return { url, ranges };
 }

@@ -7,14 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { chromium } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { type Client, createClient, type FetchInit, memoryStore } from '../../src/index.ts';
 import { instrument } from '../../src/otel/index.ts';
-import { chromiumArguments } from '../../tools/browser-modes.ts';
-import { findBrowser } from '../../tools/browsers.ts';
 import { freePort, type Prometheus, type Sample, startPrometheus } from '../../tools/prometheus.ts';
+import { launchChromium } from '../support/chromium.ts';
 
 // A real Prometheus, this process as what it scrapes, and the alerts and queries of the docs as they stand there, but for
 // their minutes, which are seconds here.
@@ -195,11 +193,7 @@ test('the queries of the docs say which dependency, since when, why, and what us
 });
 
 test('the graphs of Prometheus show it as a picture', { timeout: 60_000 }, async () => {
-  const executablePath = findBrowser('chromium')?.path;
-  const browser = await chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    args: chromiumArguments,
-  });
+  const browser = await launchChromium();
   try {
     const page = await browser.newPage({ viewport: { width: 1_000, height: 700 } });
     const graphs = [

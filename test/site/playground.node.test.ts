@@ -1,11 +1,10 @@
 import { mkdirSync } from 'node:fs';
 
 import { AxeBuilder } from '@axe-core/playwright';
-import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import { chromiumArguments } from '../../tools/browser-modes.ts';
-import { findBrowser } from '../../tools/browsers.ts';
+import { launchChromium } from '../support/chromium.ts';
 import { openSite, type Site } from './site.ts';
 
 const pictures = 'reports/playground';
@@ -20,11 +19,7 @@ let troubles: string[];
 beforeAll(async () => {
   mkdirSync(pictures, { recursive: true });
   site = await openSite();
-  const executablePath = findBrowser('chromium')?.path;
-  browser = await chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    args: chromiumArguments,
-  });
+  browser = await launchChromium();
 }, 360_000);
 
 afterAll(async () => {

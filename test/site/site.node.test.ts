@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 
 import { AxeBuilder } from '@axe-core/playwright';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
+import type { Browser, BrowserContext, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { createClient } from '../../src/index.ts';
-import { chromiumArguments } from '../../tools/browser-modes.ts';
-import { findBrowser } from '../../tools/browsers.ts';
+import { launchChromium } from '../support/chromium.ts';
 import { BASE, openSite, type Site } from './site.ts';
 
 let site: Site;
@@ -18,11 +17,7 @@ let troubles: string[];
 
 beforeAll(async () => {
   site = await openSite();
-  const executablePath = findBrowser('chromium')?.path;
-  browser = await chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    args: chromiumArguments,
-  });
+  browser = await launchChromium();
 }, 360_000);
 
 afterAll(async () => {

@@ -6,15 +6,12 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import { chromiumArguments } from '../../tools/browser-modes.ts';
-import { findBrowser } from '../../tools/browsers.ts';
+import { chromiumOptions } from '../support/chromium.ts';
 import { openShop, type Shop } from './shop.ts';
 
 // What only Chromium can be made to do: to lose its network, to keep a page for the way back.
-const executablePath = findBrowser('chromium')?.path;
 const launch = {
-  ...(executablePath === undefined ? {} : { executablePath }),
-  args: chromiumArguments,
+  ...chromiumOptions,
   // Playwright turns this off, which people have on.
   ignoreDefaultArgs: ['--disable-back-forward-cache'],
 };

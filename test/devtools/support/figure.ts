@@ -1,7 +1,8 @@
 // `node test/devtools/support/figure.ts` makes the picture in docs/devtools.md again.
-import { launchBrowser, openPanel } from './panel-page.ts';
+import { launchChromium } from '../../support/chromium.ts';
+import { openPanel } from './panel-page.ts';
 
-const browser = await launchBrowser();
+const browser = await launchChromium();
 try {
   const panel = await openPanel(browser, { viewport: { width: 1_000, height: 1_150 } });
   await panel.play(58_000);

@@ -1,22 +1,11 @@
 import { build } from 'esbuild';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright';
-
-import { chromiumArguments } from '../../../tools/browser-modes.ts';
-import { findBrowser } from '../../../tools/browsers.ts';
+import type { Browser, BrowserContextOptions, Page } from 'playwright';
 
 /** As strict as a page can be, and still run a script: no style in markup, nothing from elsewhere. */
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'";
 const ORIGIN = 'http://devtools.test';
 const STYLE =
   'h1 { font-size: 0; margin: 0; } body { margin: 0; padding: 16px; } @media (prefers-color-scheme: dark) { body { background: #0b1117; } }';
-
-export function launchBrowser(): Promise<Browser> {
-  const executablePath = findBrowser('chromium')?.path;
-  return chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    args: chromiumArguments,
-  });
-}
 
 /** The panel in a page that has nothing else, and what the page complained about. */
 export interface PanelPage {
