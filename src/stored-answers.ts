@@ -69,6 +69,8 @@ export class StoredAnswers {
   /** The last store operation under a key that reads and then writes: the next one waits for it. */
   readonly #updates = new Map<string, Promise<void>>();
   readonly #unanswered = new UnansweredCalls<Writing>();
+  /** What servers have said in answers that a store gives out as they are, again and again. */
+  readonly #read = new WeakMap<StoredResponse, CacheDirectives>();
   #era = 0;
   /** When a resource was written: what another partition holds of it is older. */
   readonly #writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
@@ -156,7 +158,7 @@ export class StoredAnswers {
     const { headers } = response;
     const names = variesBy(response);
     const values = names && (await this.#valuesOf(place, names));
-    const said = this.#said(headers, receivedAt, rules);
+    const said = rules.respectsServer ? directivesOf(headers, receivedAt) : NOTHING_SAID;
     return {
       receivedAt,
       initialAgeMs: initialAgeMs(headers, sentAt, receivedAt),
@@ -198,8 +200,9 @@ export class StoredAnswers {
 
   /** What a stored answer is good for now. @throws TypeError if its headers are none. */
   judge(stored: StoredResponse, rules: FallbackRules): Kept {
-    const said = this.#said(new Headers(stored.headers as [string, string][]), stored.receivedAt, rules);
-    const lifetimes = lifetimesOf(said, rules.limits, this.#store.shared);
+    // Also where the server's word does not count: what it throws for is refused by the platform, too.
+    const said = this.#saidIn(stored);
+    const lifetimes = lifetimesOf(rules.respectsServer ? said : NOTHING_SAID, rules.limits, this.#store.shared);
     return { stored, ageMs: ageOf(stored, this.#clock.epochNow()), lifetimes };
   }
 
@@ -245,8 +248,12 @@ export class StoredAnswers {
     return this.#writtenAt.get(resource) ?? -Infinity;
   }
 
-  #said(headers: Headers, receivedAt: number, { respectsServer }: FallbackRules): CacheDirectives {
-    return respectsServer ? directivesOf(headers, receivedAt) : NOTHING_SAID;
+  #saidIn(stored: StoredResponse): CacheDirectives {
+    const known = this.#read.get(stored);
+    if (known !== undefined) return known;
+    const said = directivesOf(new Headers(stored.headers as [string, string][]), stored.receivedAt);
+    this.#read.set(stored, said);
+    return said;
   }
 
   #outdate({ resource }: Place, which: (other: Writing) => boolean, newest?: Writing): void {

@@ -68,12 +68,11 @@ export function confirmed(stored: StoredResponse, { headers }: Response, recepti
 export function toResponse(stored: StoredResponse, ageMs: number, cacheStatus: string): Response {
   const { status, statusText, body, url, redirected } = stored;
   const type = stored.type as Response['type'];
-  const headers = new Headers(stored.headers as [string, string][]);
-  // What else may have got into the store is not ours to hand out.
-  headers.delete('set-cookie');
-  headers.set('age', String(Math.floor(Math.max(0, ageMs) / 1_000)));
-  headers.append('cache-status', cacheStatus);
-  if (body !== null && status !== 204) headers.set('content-length', String(body.byteLength));
+  // A list, of which the platform makes the Headers: those of our own would be copied. What else may have got into the store
+  // is not ours to hand out.
+  const headers = stored.headers.filter(([name]) => !NOT_KEPT.includes(name.toLowerCase())) as [string, string][];
+  headers.push(['age', String(Math.floor(Math.max(0, ageMs) / 1_000))], ['cache-status', cacheStatus]);
+  if (body !== null && status !== 204) headers.push(['content-length', String(body.byteLength)]);
   const response = new Response(status === 204 ? null : body, { status, statusText, headers });
   return withFacts(response, { url, redirected, type });
 }

@@ -355,6 +355,20 @@ test('toResponse() hands out no cookie, whatever else got into the store', () =>
   expect(response.headers.get('etag')).toBe('"1"');
 });
 
+test('toResponse() hands out nothing of another connection or encoding, whatever else got into the store', () => {
+  const headers = [
+    ['Content-Encoding', 'gzip'],
+    ['Transfer-Encoding', 'chunked'],
+    ['x-stays', '1'],
+  ] as const;
+  const shown = toResponse(storedWith({ headers }), 0, status).headers;
+  expect([shown.has('content-encoding'), shown.has('transfer-encoding'), shown.get('x-stays')]).toEqual([
+    false,
+    false,
+    '1',
+  ]);
+});
+
 test('toResponse() keeps several headers of one name', () => {
   const headers = [
     ['link', '<a>'],
