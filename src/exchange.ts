@@ -2,7 +2,7 @@ import { type RevalidatedEvent, reportThrown } from './events.ts';
 import type { FallbackRules } from './fallback-options.ts';
 import type { StoreErrorListener } from './guarded-store.ts';
 import { type Answer, parseJson } from './http/answer.ts';
-import { bodyOf, isEndless, readBytes } from './http/bytes.ts';
+import { isEmpty, isEndless, readBytes } from './http/bytes.ts';
 import { degradationIn } from './http/cache-status.ts';
 import { type Call, callOf } from './http/call.ts';
 import { confirmed, isStorable, toStored, validatorsOf } from './http/stored-response.ts';
@@ -98,7 +98,7 @@ export class Exchange {
   ): Promise<Uint8Array<ArrayBuffer> | null | undefined> {
     const { maxBodyBytes: maxBytes } = this.#answers;
     if (bytes !== undefined) return bytes.byteLength <= maxBytes ? bytes : undefined;
-    if (request.method === 'HEAD' || bodyOf(response) === null || response.status === 204) return null;
+    if (request.method === 'HEAD' || isEmpty(response) || response.status === 204) return null;
     if (reads !== 'none') return undefined;
     // One that is known to be too long, or not to end, is not even copied.
     const { headers } = response;

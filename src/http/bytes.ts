@@ -5,10 +5,16 @@
  */
 export function bodyOf(response: Response): ReadableStream | null | undefined {
   try {
-    return Reflect.get(response instanceof Response ? Response.prototype : response, 'body', response) ?? null;
+    const isPlatforms = response instanceof Response && !Object.hasOwn(response, 'body');
+    return Reflect.get(isPlatforms ? Response.prototype : response, 'body', response) ?? null;
   } catch {
     return undefined;
   }
+}
+
+/** Whether there is nothing to be read: what passes for a Response may have no `body`, and be read all the same. */
+export function isEmpty(response: Response): boolean {
+  return bodyOf(response) === null && 'body' in response;
 }
 
 /** Frees the connection of an answer that nobody will read. */

@@ -170,3 +170,36 @@ test('fetch() has its deadline cut the body of what stands before a Response', a
   await clock.advance(1);
   expect(signal?.reason).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
 });
+
+/** A Response whose `body` is its own, in place of the platform's. */
+class Owning extends Response {
+  override readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null = new Response('hello').body;
+
+  override clone(): Response {
+    return new Response('hello');
+  }
+}
+
+const facts = { url, redirected: false, type: 'basic', statusText: '' };
+const readable = [
+  { what: 'has no body, and can be read', give: () => imitation({ ...facts, clone: () => new Response('hello') }) },
+  { what: 'has a body of its own', give: () => new Owning(null) },
+];
+
+test.for(readable)('fetch() stores the whole of what passes for a Response and $what', async ({ give }) => {
+  const answers = [give, () => new TypeError('the network is down')];
+  const client = createClient({
+    fetch: async () => {
+      const next = answers.shift()?.();
+      if (next instanceof Response || !(next instanceof Error)) return next as Response;
+      throw next;
+    },
+    retry: false,
+    fallback: { store: memoryStore() },
+  });
+  const storing: Promise<unknown>[] = [];
+  await client.fetch(url, { waitUntil: (work) => storing.push(work) });
+  await Promise.all(storing);
+  const stored = await client.fetch(url);
+  expect([stored.status, await stored.text()]).toEqual([200, 'hello']);
+});
