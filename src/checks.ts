@@ -68,7 +68,9 @@ export function checkMethods(path: string, kind: string, value: unknown, methods
 
 /** @throws TypeError if it is no signal. */
 export function checkSignal(path: string, signal: unknown): void {
-  checkMethods(path, 'an AbortSignal', signal, ['addEventListener']);
+  const { aborted, addEventListener } = Object(signal) as Partial<AbortSignal>;
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return;
+  throw new TypeError(`${path} must be an AbortSignal, got ${show(signal)}`);
 }
 
 /**
@@ -141,7 +143,7 @@ export function checkKeys(path: string, options: unknown, known: readonly string
   }
   const unknown = Object.keys(options).find((key) => !known.includes(key));
   if (unknown !== undefined) {
-    throw new TypeError(`${path}.${unknown} is not an option; there are ${known.join(', ')}`);
+    throw new TypeError(`${path}.${shorten(unknown)} is not an option; there are ${known.join(', ')}`);
   }
 }
 
@@ -150,7 +152,7 @@ export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   // A URL in place of a client may have a password in it.
-  if (typeof value === 'string') return value.includes('://') ? 'a URL' : quote(value);
+  if (typeof value === 'string') return /:\/\/|@/.test(value) ? 'a URL' : quote(value);
   return shorten(typeof value === 'bigint' ? `${value}n` : String(value));
 }
 

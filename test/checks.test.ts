@@ -242,6 +242,7 @@ const shown: readonly { what: string; value: unknown; text: string }[] = [
   { what: 'a string of 50', value: 'x'.repeat(50), text: `"${'x'.repeat(50)}"` },
   { what: 'a string of 51', value: 'x'.repeat(51), text: `"${'x'.repeat(50)}…"` },
   { what: 'a very long string', value: 'x'.repeat(1e6), text: `"${'x'.repeat(50)}…"` },
+  { what: 'an address, which may have a password in it', value: 'default:secret@cache:6379', text: 'a URL' },
   { what: 'a URL, which may have a password in it', value: 'redis://ann:secret@cache.test', text: 'a URL' },
   { what: 'a symbol', value: Symbol('s'), text: 'Symbol(s)' },
   { what: 'a symbol without a name', value: Symbol(), text: 'Symbol()' },

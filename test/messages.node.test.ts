@@ -327,7 +327,7 @@ const examples: readonly (readonly [wrong: () => unknown, error: Error])[] = [
   ],
   [
     () => library.retry().execute(() => 1, { signal: new AbortController() as Anything }),
-    new TypeError('signal must be an AbortSignal, got an object without addEventListener'),
+    new TypeError('signal must be an AbortSignal, got an object'),
   ],
   [
     () => library.withDeadline(100, { clok: 1 } as Anything),

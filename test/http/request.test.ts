@@ -221,7 +221,8 @@ test.for(refusals)('prepareRequest() throws the TypeError of the platform, where
 
 // WebKit would take them, and never notice an abort.
 test.for([
-  { what: 'an object', signal: {}, shown: 'an object without addEventListener' },
+  { what: 'an object', signal: {}, shown: 'an object' },
+  { what: 'an EventTarget', signal: new EventTarget(), shown: 'an object' },
   { what: 'a string', signal: 'signal', shown: '"signal"' },
 ])('prepareRequest() throws TypeError for a signal that is none, but $what', ({ signal, shown }) => {
   const init = { signal: signal as unknown as AbortSignal };
