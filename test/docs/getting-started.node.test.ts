@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { serve } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 
 import { installPackage } from '../../tools/pack.ts';
 import { runCommand } from '../../tools/run-command.ts';
@@ -20,7 +23,10 @@ beforeAll(async () => {
   );
 }, 120_000);
 afterAll(() => rmSync(project, { recursive: true }));
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
 
 const runtimes = [
   { name: 'Node', command: process.execPath, args: ['try.mjs'] },
@@ -49,6 +55,7 @@ test("docs/getting-started.md: Node's service answers, says that a dependency is
   let status = 200;
   const upstream = vi.fn(async () => Response.json([{ name: 'tea' }], { status }));
   vi.stubGlobal('fetch', upstream);
+  const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
   const { default: app } = await loadWith<Hono>("from 'hono'");
   const answer = await app.request('/products');
   expect([answer.status, await answer.json()]).toEqual([200, [{ name: 'tea' }]]);
@@ -58,6 +65,20 @@ test("docs/getting-started.md: Node's service answers, says that a dependency is
   for (let call = 1; call <= 6; call += 1) statuses.push((await app.request('/products')).status);
   expect(statuses).toEqual([502, 502, 502, 502, 502, 503]);
   expect(upstream).toHaveBeenCalledTimes(6);
+  expect(logged).toHaveBeenCalledTimes(6);
+});
+
+test("docs/getting-started.md: Node's service is served by what the page says", async () => {
+  const { default: app } = await loadWith<Hono>('app.onError');
+  expect(page).toContain("import { serve } from '@hono/node-server';\n\nserve({ fetch: app.fetch, port: 3000 });");
+  const answered = vi.fn(async () => Response.json(['tea']));
+  const { fetch } = globalThis;
+  const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  vi.stubGlobal('fetch', answered);
+  const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/products`);
+  expect(await response.json()).toEqual(['tea']);
 });
 
 interface Worker {

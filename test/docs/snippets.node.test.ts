@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -33,4 +33,35 @@ test.for(recipes)('%s is one snippet of at most 20 lines, and is run by a test',
   expect(snippets[0]?.code.trimEnd().split('\n').length).toBeLessThanOrEqual(20);
   const name = path.replace(/^.*\/(.*)\.md$/, '$1');
   expect(existsSync(`test/recipes/${name}.node.test.ts`)).toBe(true);
+});
+
+/** The options of each client that a page makes, and the longest that a caller of it waits, with the default where it says nothing. */
+function clientsIn(code: string): readonly { readonly attemptMs: number; readonly callMs: number }[] {
+  const ms = (name: string, text: string, otherwise: number): number => {
+    const [, given] = new RegExp(`\\b${name}: ([\\d_]+)`).exec(text) ?? [];
+    return given === undefined ? otherwise : Number(given.replaceAll('_', ''));
+  };
+  return code
+    .split('createClient(')
+    .slice(1)
+    .filter((text) => !/\b(?:deadlineMs|attemptTimeoutMs): false/.test(text))
+    .map((text) => ({
+      attemptMs: ms('attemptTimeoutMs', text, 10_000),
+      callMs: Math.min(ms('deadlineMs', text, 30_000), ms('maxMs', text, Infinity)),
+    }));
+}
+
+const blocks = [...pages, ...globSync('docs/examples/*.mjs')].flatMap((path) =>
+  path.endsWith('.mjs')
+    ? [{ path, code: readFileSync(path, 'utf8') }]
+    : Array.from(readFileSync(path, 'utf8').matchAll(/^```(?:ts|js|tsx)\n(.*?)^```/gms), ([, code = '']) => ({
+        path,
+        code,
+      })),
+);
+
+test('no page shows a client whose attempts last as long as its calls: hangs would never open its circuit', () => {
+  const all = blocks.flatMap(({ path, code }) => clientsIn(code).map((client) => ({ path, ...client })));
+  expect(all.length).toBeGreaterThan(40);
+  expect(all.filter(({ attemptMs, callMs }) => attemptMs >= callMs)).toEqual([]);
 });

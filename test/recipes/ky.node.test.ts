@@ -1,11 +1,11 @@
-import type { KyInstance } from 'ky';
+import type { SteadKy } from 'steadfetch/ky';
 import { expect, test } from 'vitest';
 
 import { recipe } from '../docs/snippets.ts';
-import { upstream } from './upstream.ts';
+import { type Trouble, upstream } from './upstream.ts';
 
 interface Recipe {
-  createApi(baseUrl: string): KyInstance;
+  createApi(baseUrl: string): SteadKy;
 }
 
 const { createApi } = await recipe<Recipe>('ky');
@@ -20,6 +20,30 @@ test('ky: where the trouble stays, there are as many requests as the client make
   const { url, requests } = await upstream(() => Response.json({ error: 'busy' }, { status: 503 }));
   await expect(createApi(url).get('products').json()).rejects.toMatchObject({ name: 'HTTPError' });
   expect(requests).toHaveLength(3);
+});
+
+test('ky: a write that may be repeated is, with its body', async () => {
+  const bodies: unknown[] = [];
+  const answer = async (request: Request): Promise<Response> => Response.json(bodies.push(await request.json()));
+  const { url, requests } = await upstream(answer, 503, 503);
+  expect(
+    await createApi(url)
+      .post('orders', { json: { tea: 1 }, idempotent: true })
+      .json(),
+  ).toBe(1);
+  expect([requests, bodies]).toEqual([Array(3).fill('POST /orders'), [{ tea: 1 }]]);
+});
+
+test('ky: the open circuit comes as it is, a network error as ky’s, with ours as its cause', async () => {
+  const { url } = await upstream(() => new Response(), ...Array<Trouble>(15).fill('reset'));
+  const api = createApi(url);
+  for (let call = 1; call <= 5; call += 1) {
+    await expect(api.get('products').json()).rejects.toMatchObject({
+      name: 'NetworkError',
+      cause: expect.any(TypeError),
+    });
+  }
+  await expect(api.get('products').json()).rejects.toMatchObject({ name: 'CircuitOpenError', code: 'CIRCUIT_OPEN' });
 });
 
 test('ky: a write is made once', async () => {
