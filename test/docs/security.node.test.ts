@@ -464,6 +464,14 @@ const points: Readonly<Record<string, Drive>> = {
     expect(workflow).toMatch(/id-token: write/);
     expect(workflow).not.toMatch(/secrets\.|NODE_AUTH_TOKEN/);
     expect(JSON.parse(readFileSync('package.json', 'utf8')).publishConfig).toMatchObject({ provenance: true });
+    const releasing = readFileSync('CONTRIBUTING.md', 'utf8').split('\n## Releasing\n')[1]?.split('\n## ')[0];
+    expect(releasing).toMatch(/first version, 0\.1\.0, by hand .*`npm publish --provenance=false`/);
+    expect(releasing?.match(/npm publish/g)).toHaveLength(1);
+    // By hand only once: what comes first is the one that both pages name.
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    if (version === '0.0.0')
+      expect(readFileSync('.changeset/first-release.md', 'utf8')).toMatch(/^'steadfetch': minor$/m);
+    else expect(readFileSync('CHANGELOG.md', 'utf8')).toMatch(/^## 0\.1\.0$/m);
   },
 
   'A stored entry holds the URL it came from': async () => {

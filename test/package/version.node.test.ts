@@ -55,6 +55,15 @@ test('a changeset is of this package: the private workspaces have none, and it c
   expect(readdirSync(join(copy, '.changeset')).sort()).toEqual(['README.md', 'config.json']);
 });
 
+test('the version of package.json is the newest of the changelog, or 0.0.0 before the first', () => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const [newest = '0.0.0'] = Array.from(
+    readFileSync('CHANGELOG.md', 'utf8').matchAll(/^## (.+)$/gm),
+    ([, name]) => name,
+  );
+  expect(version).toBe(newest);
+});
+
 test('a version that nothing asks for is none', async () => {
   const before = ['package.json', 'jsr.json', 'package-lock.json', 'CHANGELOG.md'].map(read);
   const { stdout, stderr } = await runCommand(process.execPath, [resolve('tools/version.ts')], copy);
