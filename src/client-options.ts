@@ -1,4 +1,14 @@
-import { COUNT, checkChoice, checkFunction, checkKeys, checkList, checkNumber, SPAN_MS, show } from './checks.ts';
+import {
+  COUNT,
+  checkChoice,
+  checkFunction,
+  checkKeys,
+  checkList,
+  checkNumber,
+  requireNumber,
+  SPAN_MS,
+  show,
+} from './checks.ts';
 import type { Clock } from './clock.ts';
 import {
   type CallFallbackOptions,
@@ -183,6 +193,8 @@ export interface ClientSettings {
 
 // A safe method changes nothing; an idempotent one, sent twice, changes nothing more (RFC 9110, section 9.2.2).
 const IDEMPOTENT_METHODS = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'];
+// Three digits, whatever they mean (RFC 9110, section 15).
+const STATUS = { least: 100, most: 999, integer: true };
 const CALL_RETRY_KEYS = [...BACKOFF_KEYS, 'methods', 'statusCodes', 'shouldRetry'];
 const CLIENT_KEYS = [
   'name',
@@ -298,10 +310,12 @@ function resolveCallHedge(
 function resolveHttpRetry(options: HttpRetryOptions, path = 'retry'): HttpRetryLimits {
   checkKeys(path, options, [...CALL_RETRY_KEYS, 'budget']);
   const methods = checkList(`${path}.methods`, options.methods, IDEMPOTENT_METHODS, 'string');
+  const statusCodes = checkList(`${path}.statusCodes`, options.statusCodes, RETRYABLE_STATUS, 'number');
+  for (const each of statusCodes) requireNumber(`${path}.statusCodes`, each, STATUS);
   return {
     ...resolveRetry(options, path),
     methods: new Set(methods.map((method) => method.toUpperCase())),
-    statusCodes: new Set(checkList(`${path}.statusCodes`, options.statusCodes, RETRYABLE_STATUS, 'number')),
+    statusCodes: new Set(statusCodes),
     shouldRetry: checkFunction(`${path}.shouldRetry`, options.shouldRetry, undefined),
   };
 }

@@ -198,6 +198,12 @@ const wrong: readonly Wrong[] = [
   [{ retry: { jitter: 'none' } }, TypeError, /^retry\.jitter must be .*, got "none"$/],
   [{ retry: { maxRetryAfterMs: -1 } }, RangeError, /^retry\.maxRetryAfterMs must be .*, got -1$/],
   [{ retry: { methods: 'GET' } }, TypeError, /^retry\.methods must be an array of strings, got "GET"$/],
+  [
+    { retry: { statusCodes: [5] } },
+    RangeError,
+    /^retry\.statusCodes must be an integer of at least 100 and at most 999, got 5$/,
+  ],
+  [{ retry: { statusCodes: [503, Number.NaN] } }, RangeError, /^retry\.statusCodes must be .*, got NaN$/],
   [{ retry: { statusCodes: ['503'] } }, TypeError, /^retry\.statusCodes must be an array of numbers, got "503"$/],
   [{ retry: { shouldRetry: true } }, TypeError, /^retry\.shouldRetry must be a function, got true$/],
   [{ hedge: 50 }, TypeError, /^hedge must be an object, got 50$/],

@@ -79,3 +79,13 @@ test('README tells every error class with its code', () => {
   expect(classes.length).toBe(7);
   expect(classes.map(([name]) => name).filter((name) => !readme.includes(`| \`${name}\` |`))).toEqual([]);
 });
+
+test('README tells the sizes that the build is held to', () => {
+  const limits: readonly { name: string; limit: string }[] = JSON.parse(readFileSync('package.json', 'utf8'))[
+    'size-limit'
+  ];
+  const [all = '', breaker = ''] = ['createClient', 'CircuitBreaker'].map((name) =>
+    limits.find((each) => each.name === name)?.limit.replace(' kB', ''),
+  );
+  expect(readme).toContain(`\`createClient\` is ${all} kB (minified, brotli); a circuit breaker alone ${breaker}.`);
+});
