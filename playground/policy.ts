@@ -30,7 +30,7 @@ function parsed(text: string): ClientOptions {
 
 /** Numbers as JSON5 knows them, `2000 ` for `2_000`: as long as they were, so that a column is the one in the text. */
 function withoutSeparators(text: string): string {
-  const tokens = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\/\/.*|\/\*[\s\S]*?\*\/|[A-Za-z_$][\w$]*|\d+(?:_\d+)+/g;
+  const tokens = /"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'|\/\/.*|\/\*[\s\S]*?\*\/|[A-Za-z_$][\w$]*|\d+(?:_\d+)+/g;
   return text.replace(tokens, (token) => (/^\d/.test(token) ? token.replaceAll('_', '').padEnd(token.length) : token));
 }
 

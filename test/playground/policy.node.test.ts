@@ -18,6 +18,11 @@ test('readPolicy() reads an object as it is written in code', () => {
   });
 });
 
+test.for(['\n', '\r\n'])('readPolicy() leaves a string alone that goes on after a line break, %j', (lineBreak) => {
+  expect(readPolicy(`{ name: "multi\\${lineBreak}line 1_0" }`)).toEqual({ name: 'multiline 1_0' });
+  expect(readPolicy(`{ name: 'it\\'s\\${lineBreak} 2_0' }`)).toEqual({ name: "it's 2_0" });
+});
+
 test('readPolicy() takes "memory" for a store in memory', () => {
   const { fallback } = readPolicy(`{ fallback: { store: 'memory', maxAgeMs: 5 } }`);
   expect(fallback).toMatchObject({ maxAgeMs: 5, store: { shared: false, get: expect.any(Function) } });
