@@ -5,7 +5,7 @@ import { arrivals } from '../lab/traffic.ts';
 import { type Breakage, breakages } from './breakage.ts';
 import { Server } from './server.ts';
 import { transitionInWords } from './story.ts';
-import { Tally } from './tally.ts';
+import { REMEMBERED_MS, Tally } from './tally.ts';
 
 /** Something that happened, in words. */
 export interface Line {
@@ -81,7 +81,7 @@ export class World {
     return this.#breakage;
   }
 
-  /** Oldest first. */
+  /** Those that can be seen in the last minute, oldest first; older ones may be among them. */
   get outages(): readonly Outage[] {
     return this.#outages;
   }
@@ -104,7 +104,7 @@ export class World {
 
   /** Breaks the servers in this way, and no other. */
   break(breakage: Breakage): void {
-    if (this.#breakage === undefined) this.#outages = [...this.#outages, { from: this.clock.now() }];
+    if (this.#breakage === undefined) this.#begin();
     this.#breakage = breakage;
     for (const server of this.#servers) server.breakage = breakage;
     this.#tell(`You broke the server: it ${breakages[breakage].does}.`);
@@ -117,6 +117,13 @@ export class World {
     const to = this.clock.now();
     this.#outages = this.#outages.map((outage) => ({ to, ...outage }));
     this.#tell('You healed the server.');
+  }
+
+  /** An outage. Those that are over for longer than calls are remembered are seen nowhere. */
+  #begin(): void {
+    const from = this.clock.now();
+    const seen = this.#outages.filter(({ to = from }) => to > from - REMEMBERED_MS);
+    this.#outages = [...seen, { from }];
   }
 
   #create(policy: ClientOptions): Client {

@@ -133,6 +133,18 @@ test('World breaks in one way at a time, and stays one outage', async () => {
   expect(world.breakage).toBe(undefined);
 });
 
+test('World forgets outages that nobody sees any more', async () => {
+  const world = worldOf();
+  for (let nth = 0; nth < 4; nth += 1) {
+    world.break('errors');
+    await pass(world, 5_000);
+    world.heal();
+    await pass(world, 40_000);
+  }
+  world.break('errors');
+  expect(world.outages).toEqual([{ from: 135_000, to: 140_000 }, { from: 180_000 }]);
+});
+
 test('World shows what retries without a bound do: five times the requests', async () => {
   const world = worldOf('Retries alone');
   world.break('errors');
