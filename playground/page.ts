@@ -53,6 +53,8 @@ export default defineComponent({
     const applied = ref(controls.text);
     /** What is wrong with the one in the editor. */
     const problem = ref('');
+    /** Why time does not pass as it should. */
+    const notice = ref('');
     /** Where the panel goes. */
     const place = ref<HTMLElement>();
     let panel: SteadfetchDevtools | undefined;
@@ -61,8 +63,9 @@ export default defineComponent({
     let drawnAt = -Infinity;
     const draw = (): void => {
       view.value = viewOf(world);
+      notice.value = noticeOf(world, pace);
     };
-    const pace = new Pace(world.clock, (at) => {
+    const pace = new Pace(world, (at) => {
       if (at - drawnAt < (calm.matches ? CALM_REDRAW_MS : REDRAW_MS)) return;
       drawnAt = at;
       draw();
@@ -108,9 +111,30 @@ export default defineComponent({
     }
 
     const words = { percentInWords, timeInWords, waitInWords };
-    return { controls, view, applied, problem, place, apply, choose, presets, breakages, FATES, SPEEDS, ...words };
+    return {
+      controls,
+      view,
+      applied,
+      problem,
+      notice,
+      place,
+      apply,
+      choose,
+      presets,
+      breakages,
+      FATES,
+      SPEEDS,
+      ...words,
+    };
   },
 });
+
+function noticeOf({ excess }: World, { isLate }: Pace): string {
+  if (excess !== undefined) {
+    return `Time has stopped: ${excess}, and this page can hold no more. Apply another policy, and it goes on.`;
+  }
+  return isLate ? 'So much happens that this page can’t keep up: time passes more slowly than it should.' : '';
+}
 
 function problemOf(text: string): string {
   try {

@@ -3,6 +3,7 @@ import { chanceFor } from '../lab/chance.ts';
 import { VirtualClock } from '../lab/clock.ts';
 import { arrivals } from '../lab/traffic.ts';
 import { type Breakage, breakages } from './breakage.ts';
+import { Load } from './load.ts';
 import { Server } from './server.ts';
 import { transitionInWords } from './story.ts';
 import { REMEMBERED_MS, Tally } from './tally.ts';
@@ -35,10 +36,11 @@ const MOST_LINES = 8;
 
 /**
  * Users of two servers that are alike, and break alike. Each user calls both at once: one over a client with the policy, the
- * other with a bare fetch. Time passes as it is let by `clock`.
+ * other with a bare fetch. Time passes with each {@link step}.
  */
 export class World {
   readonly clock: VirtualClock;
+  readonly #now = (): number => this.clock.now();
   /** What callers got over the client, and with a bare fetch. */
   readonly steadfetch: Tally;
   readonly bare: Tally;
@@ -46,6 +48,7 @@ export class World {
   readonly #servers: readonly [ours: Server, theirs: Server];
   readonly #random: () => number;
   #client: Client;
+  #load: Load;
   #breakage: Breakage | undefined;
   #outages: readonly Outage[] = [];
   #lines: readonly Line[] = [];
@@ -54,20 +57,20 @@ export class World {
   /** @throws TypeError or RangeError naming the option of the policy and the value. */
   constructor(policy: ClientOptions, { seed = 1, epochStart }: WorldOptions = {}) {
     const clock = new VirtualClock(epochStart);
-    const now = (): number => clock.now();
     this.clock = clock;
-    this.steadfetch = new Tally(now);
-    this.bare = new Tally(now);
+    this.steadfetch = new Tally(this.#now);
+    this.bare = new Tally(this.#now);
+    this.#load = new Load(this.#now);
     const [ours, theirs] = [new Server(clock, seed), new Server(clock, seed)];
     ours.onRequest = () => this.steadfetch.request();
     theirs.onRequest = () => this.bare.request();
     this.#servers = [ours, theirs];
     this.#random = chanceFor(seed, 'client');
-    this.#client = this.#create(policy);
+    this.#client = this.#create(policy, this.#load);
     const page = chanceFor(seed, 'pages');
     const call = (): void => {
       const url = `https://users.internal/u/${1 + Math.floor(page() ** 2 * PAGES)}`;
-      visit(this.#client.fetch, url, this.steadfetch);
+      this.#load.call(visit(this.#client.fetch, url, this.steadfetch));
       visit(theirs.fetch, url, this.bare);
     };
     arrivals(clock, chanceFor(seed, 'users'), () => this.usersPerSecond, Infinity, call);
@@ -91,14 +94,31 @@ export class World {
     return this.#lines;
   }
 
+  /** Why no time passes: the policy in use makes more of everything than a page can hold. Another one goes on. */
+  get excess(): string | undefined {
+    return this.#load.excess;
+  }
+
+  now(): number {
+    return this.clock.now();
+  }
+
+  /** The next event, as of its clock; `false` too while there is an {@link excess}. */
+  step(untilMs: number): boolean {
+    return this.excess === undefined && this.clock.step(untilMs);
+  }
+
   /**
    * Goes on with another policy, which begins with closed circuits and an empty store.
    * @throws TypeError or RangeError naming the option and the value: then the one before goes on.
    */
   apply(policy: ClientOptions): void {
     const before = this.#client;
-    this.#client = this.#create(policy);
-    void before.close();
+    const load = new Load(this.#now);
+    this.#client = this.#create(policy, load);
+    this.#load = load;
+    // At once: what it is at may be too much.
+    void before.close({ drainMs: 0 });
     this.#tell('You applied a policy: a new client, which knows nothing yet.');
   }
 
@@ -126,8 +146,13 @@ export class World {
     this.#outages = [...seen, { from }];
   }
 
-  #create(policy: ClientOptions): Client {
-    const client = createClient({ fetch: this.#servers[0].fetch, clock: this.clock, random: this.#random, ...policy });
+  #create(policy: ClientOptions, load: Load): Client {
+    const fetch: typeof globalThis.fetch = (input, init) => {
+      const answer = this.#servers[0].fetch(input, init);
+      load.request(answer);
+      return answer;
+    };
+    const client = createClient({ fetch, clock: this.clock, random: this.#random, ...policy });
     client.subscribe((event) => {
       if (event.type === 'transition' && client === this.#client) this.#tell(transitionInWords(event));
     });
@@ -141,8 +166,9 @@ export class World {
 }
 
 /** Makes a call and reads its answer to the end: only then does a bulkhead that waits for the body have its slot back. */
-function visit(fetch: Client['fetch'], url: string, tally: Tally): void {
+function visit(fetch: Client['fetch'], url: string, tally: Tally): Promise<Response> {
   const answer = fetch(url);
   void tally.note(answer);
   answer.then((response) => response.arrayBuffer()).catch(() => {});
+  return answer;
 }

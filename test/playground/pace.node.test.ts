@@ -50,6 +50,35 @@ test('Pace lets a clock run beside the frames, as fast as it is told', async () 
   expect(drawn).toEqual([5_000, 5_016, 5_036, 5_056]);
 });
 
+test('Pace ends a frame in which too much happens, and says that the clock falls behind', async () => {
+  const { clock, pace, drawn, frame } = paceBench();
+  let events = 0;
+  const again = (): void => {
+    events += 1;
+    clock.schedule(0, again);
+  };
+  clock.schedule(5, again);
+  await frame(0);
+  expect(pace.isLate).toBe(false);
+  await frame(16);
+  await expect.poll(() => drawn).toEqual([0, 16]);
+  expect([events, clock.now(), pace.isLate]).toEqual([1_000, 5, true]);
+});
+
+test('Pace says that the clock is late for as long as one reads', async () => {
+  const { clock, pace, drawn, frame } = paceBench();
+  for (let nth = 0; nth < 1_000; nth += 1) clock.schedule(5, () => {});
+  await frame(0);
+  await frame(16);
+  await expect.poll(() => drawn).toEqual([0, 16]);
+  const late: boolean[] = [];
+  for (const at of [116, 1_000, 1_015, 1_016]) {
+    await frame(at);
+    late.push(pace.isLate);
+  }
+  expect(late).toEqual([true, true, true, false]);
+});
+
 test('Pace lets promises go on between two events', async () => {
   const { clock, frame } = paceBench();
   const seen: number[] = [];

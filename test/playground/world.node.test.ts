@@ -10,6 +10,7 @@ import { World } from '../../playground/world.ts';
 const [readme] = presets;
 const OFF = { deadlineMs: false, bulkhead: false, breaker: false, retry: false, attemptTimeoutMs: false } as const;
 const SPAN_MS = 10_000;
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function worldOf(name: string = readme.name): World {
   const preset = presets.find((each) => each.name === name) ?? readme;
@@ -18,6 +19,12 @@ function worldOf(name: string = readme.name): World {
 
 async function pass(world: World, ms: number): Promise<void> {
   await world.clock.run(world.clock.now() + ms);
+}
+
+/** Lets time pass until it stops, or half a minute has passed. */
+async function passUntilExcess(world: World): Promise<void> {
+  const until = world.now() + 30_000;
+  while (world.step(until)) await nextTurn();
 }
 
 /** The shares of both, in the last ten seconds. */
@@ -178,6 +185,47 @@ test('World.apply() goes on with another policy, and with the one before if it m
   await expect(first.fetch('https://users.internal/')).rejects.toMatchObject({ code: 'CLOSED' });
   expect(world.lines[0]?.text).toMatch(/^You applied a policy/);
 });
+
+test.for<[string, Breakage, string, string]>([
+  [
+    'too many requests under way at once',
+    'hangs',
+    '{ hedge: { afterMs: 0.001, maxExtra: 100000 }, retry: { budget: false }, bulkhead: false }',
+    '10,000 requests are under way at once',
+  ],
+  [
+    'too many requests, one after the other',
+    'resets',
+    `{ deadlineMs: false, retry: { maxAttempts: 1e9, initialDelayMs: 0, maxDelayMs: 0, budget: false }, bulkhead: false,
+       breaker: false }`,
+    '50,000 requests were sent within a minute',
+  ],
+  [
+    'too many requests in no time',
+    'hangs',
+    `{ deadlineMs: false, attemptTimeoutMs: 1e-300, bulkhead: false, breaker: false,
+       retry: { maxAttempts: 1e9, initialDelayMs: 0, maxDelayMs: 0, budget: false } }`,
+    '50,000 requests were sent within a minute',
+  ],
+])(
+  'World stops before a policy fills the page with %s, and goes on with another',
+  async ([, breakage, text, excess]) => {
+    const world = new World(readPolicy(text));
+    world.break(breakage);
+    await passUntilExcess(world);
+    expect(world.excess).toBe(excess);
+    const stoppedAt = world.now();
+    expect(world.step(stoppedAt + 1_000)).toBe(false);
+    expect(world.now()).toBe(stoppedAt);
+
+    world.apply(readPolicy(readme.text));
+    expect(world.excess).toBe(undefined);
+    await passUntilExcess(world);
+    expect(world.now()).toBe(stoppedAt + 30_000);
+    expect(circuit(world)).toBe('open');
+    expect(world.steadfetch.waiting).toBeLessThan(30);
+  },
+);
 
 test('World.usersPerSecond is how many calls there are', async () => {
   const world = worldOf();
