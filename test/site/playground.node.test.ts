@@ -106,6 +106,41 @@ test('a policy that makes no sense is refused at once, in the words of the libra
   await page.locator('steadfetch-devtools').getByRole('heading', { name: 'steadfetch: mine' }).waitFor();
 });
 
+test.for([
+  [
+    'Hang',
+    '{ hedge: { afterMs: 0.001, maxExtra: 100000 }, retry: { budget: false }, bulkhead: false }',
+    '10,000 requests',
+  ],
+  [
+    'Reset',
+    `{ deadlineMs: false, bulkhead: false, breaker: false,
+       retry: { maxAttempts: 1e9, initialDelayMs: 0, maxDelayMs: 0, budget: false } }`,
+    '50,000 requests',
+  ],
+] as const)(
+  'a policy that is too much for the page at a server in the state %s stops time, and another goes on',
+  {
+    timeout: 120_000,
+  },
+  async ([way, text, words]) => {
+    const notice = page.locator('.playground .notice');
+    expect(await notice.textContent()).toBe('');
+    await choose('10×');
+    await choose(way);
+    await press('Break the server');
+    await editor().fill(text);
+    await press('Apply');
+    await notice.getByText('time passes more slowly than it should').waitFor();
+    await notice.getByText(`Time has stopped: ${words}`).waitFor({ timeout: 60_000 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+    await page.screenshot({ path: `${pictures}/stopped.png` });
+    await press('As in the README');
+    await page.getByText(/^circuit open, a probe in \d+ s$/).waitFor();
+    await expect.poll(() => notice.textContent(), { timeout: 25_000 }).toBe('');
+  },
+);
+
 test('a policy to begin with is applied as it is chosen', async () => {
   await choose('10×');
   await press('Retries alone');
