@@ -40,11 +40,11 @@ const MOST_LINES = 8;
  */
 export class World {
   readonly clock: VirtualClock;
-  readonly #now = (): number => this.clock.now();
   /** What callers got over the client, and with a bare fetch. */
   readonly steadfetch: Tally;
   readonly bare: Tally;
   usersPerSecond = 10;
+  readonly #now = (): number => this.clock.now();
   readonly #servers: readonly [ours: Server, theirs: Server];
   readonly #random: () => number;
   #client: Client;
