@@ -136,6 +136,44 @@ test('tanstack-query: an offline device asks the client, which it would not by d
   expect(await watched(new QueryClient(), ['products'], { queryFn: () => ['tea'] })).toMatchObject({ data: undefined });
 });
 
+test('tanstack-query: a write on an offline device asks the client, which it would not by default', async () => {
+  onlineManager.setOnline(false);
+  onTestFinished(() => onlineManager.setOnline(true));
+  const { url, requests } = await upstream(() => Response.json({ order: 1 }));
+  const queries = createQueryClient(url);
+  const client = createClient();
+  const mutationFn = async (): Promise<unknown> => (await client.json(url, { method: 'POST', body: '{}' })).value;
+  onTestFinished(() => queries.clear());
+  const order = new MutationObserver(queries, { mutationFn });
+  void order.mutate();
+  await expect.poll(() => order.getCurrentResult()).toMatchObject({ status: 'success', isPaused: false });
+  expect(order.getCurrentResult().data).toEqual({ order: 1 });
+  expect(requests).toEqual(['POST /']);
+
+  const byDefault = new QueryClient();
+  onTestFinished(() => byDefault.clear());
+  const waiting = new MutationObserver(byDefault, { mutationFn });
+  void waiting.mutate();
+  await expect.poll(() => waiting.getCurrentResult()).toMatchObject({ status: 'pending', isPaused: true });
+  expect(requests).toHaveLength(1);
+});
+
+test('tanstack-query: a write is made once, which one that may be repeated is not', async () => {
+  const { url, requests } = await upstream(() => new Response(null, { status: 503 }));
+  const queries = createQueryClient(url);
+  onTestFinished(() => queries.clear());
+  const { mutations } = queries.getDefaultOptions();
+  expect(mutations).toMatchObject({ retry: false });
+  const client = createClient();
+  const mutationFn = (): Promise<unknown> => client.json(url, { method: 'POST', body: '{}' });
+  const repeated = new QueryClient({ defaultOptions: { mutations: { retry: 1, retryDelay: 0 } } });
+  onTestFinished(() => repeated.clear());
+  await expect(new MutationObserver(repeated, { mutationFn, ...mutations }).mutate(undefined)).rejects.toThrow();
+  expect(requests).toHaveLength(1);
+  await expect(new MutationObserver(repeated, { mutationFn }).mutate()).rejects.toThrow();
+  expect(requests).toHaveLength(3);
+});
+
 test('tanstack-query: an answer of 204 is null, since Query takes undefined for an error', async () => {
   const { url } = await upstream(() => new Response(null, { status: 204 }));
   expect(await watched(createQueryClient(url), ['products'])).toMatchObject({ data: null, error: null });
