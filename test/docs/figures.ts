@@ -1,0 +1,35 @@
+// Numbers and spans as the pages write them, and back.
+
+const WORDS = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
+
+const DAY_MS = 86_400_000;
+const UNITS: Readonly<Record<string, number>> = { second: 1_000, day: DAY_MS, year: 365.25 * DAY_MS };
+
+const MIB = 1_048_576;
+
+/** 10,000 */
+export const count = (value: number): string => value.toLocaleString('en');
+
+/** 32 MiB */
+export const bytes = (value: number): string => `${value / MIB} MiB`;
+
+/** Milliseconds, but for "a day". */
+export const span = (value: number): string => (value === DAY_MS ? 'a day' : count(value));
+
+/** eight */
+export const word = (value: number): string => WORDS[value] ?? count(value);
+
+/** What `10,000`, `eight` or `a` stand for. @throws Error if it is no number. */
+export function numberOf(text: string): number {
+  const value = text === 'a' ? 1 : WORDS.includes(text) ? WORDS.indexOf(text) : Number(text.replaceAll(',', ''));
+  if (Number.isNaN(value)) throw new Error(`"${text}" is no number`);
+  return value;
+}
+
+/** The milliseconds of `two days` or `a second`. @throws Error if it is no span. */
+export function msOf(text: string): number {
+  const [number = '', unit = ''] = text.split(' ');
+  const ms = UNITS[unit.replace(/s$/, '')];
+  if (ms === undefined) throw new Error(`"${text}" is no span of time`);
+  return numberOf(number) * ms;
+}
