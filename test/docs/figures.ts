@@ -33,3 +33,10 @@ export function msOf(text: string): number {
   if (ms === undefined) throw new Error(`"${text}" is no span of time`);
   return numberOf(number) * ms;
 }
+
+/** The figures of a text, from two up, but for those in code, in links and in names such as SHA-256. */
+export function numbersIn(markdown: string): string[] {
+  const prose = markdown.replaceAll(/```.*?```|`[^`]*`|\]\([^)]*\)/gs, ' ');
+  const words = WORDS.slice(2).join('|');
+  return prose.match(new RegExp(`(?<![\\w-])(?:\\d[\\d,.]*\\d|\\d|${words})(?![\\w-])`, 'g')) ?? [];
+}

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { redisStore } from '../../src/adapters/redis.ts';
+import { CircuitObject } from '../../src/fleet/circuit-object.ts';
 import { EngineFleet } from '../../src/fleet/engine-fleet.ts';
 import { createHealth, dependsOn } from '../../src/health/index.ts';
 import {
@@ -30,10 +31,33 @@ import { down, fallbackBench, good, idle, shown } from '../client/fallback-bench
 import { otelBench } from '../otel/bench.ts';
 import { entryOf } from '../support/entries.ts';
 import { EngineMemory, memoryEngine } from '../support/memory-engine.ts';
+import { msOf, numberOf, numbersIn, word } from './figures.ts';
 import { tableOf } from './tables.ts';
 
 const PAGE = 'docs/security.md';
 const page = readFileSync(PAGE, 'utf8');
+
+/** The figures of the page, by the words around them: tests go by what stands there. */
+const FIGURES = {
+  kept: /as long as they are of any use, (\w+ years) at most/,
+  credentials: /\| the last (\w+) credentials with their fingerprints/,
+  told: /\| (\w+ days) at most \|/,
+  served: /have an answer kept and used for (\w+ years) at most/,
+  garbage: /garbage counts as (\d+)/,
+  reason: /with a reason of (\w+) characters at most/,
+  variants: /have (\w+) variants kept under one key/,
+  ready: /\| learn (\d+) or \d+ \|/,
+  unready: /\| learn \d+ or (\d+) \|/,
+  propagated: /and leaves our (\w+) headers on/,
+  alike: /or a metric, (\w+) such names may be one/,
+} as const;
+
+/** @throws Error if the page says it in other words. */
+function figure(name: keyof typeof FIGURES): string {
+  const [, text] = FIGURES[name].exec(page) ?? [];
+  if (text === undefined) throw new Error(`${PAGE} has nothing like ${FIGURES[name]}`);
+  return text;
+}
 
 afterEach(() => void vi.unstubAllGlobals());
 
@@ -333,6 +357,8 @@ const points: Readonly<Record<string, Drive>> = {
         await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const { port } = first.address() as AddressInfo;
       const client = createClient({ propagateDeadline: true });
+      const ours = ['x-envoy-expected-rq-timeout-ms', 'traceparent'];
+      expect(word(ours.length)).toBe(figure('propagated'));
       const headers = {
         authorization: 'Bearer a',
         cookie: 'a=b',
@@ -342,8 +368,7 @@ const points: Readonly<Record<string, Drive>> = {
       expect(asked).toHaveLength(1);
       expect(asked[0]).not.toHaveProperty('authorization');
       expect(asked[0]).not.toHaveProperty('cookie');
-      expect(asked[0]).toHaveProperty('x-envoy-expected-rq-timeout-ms');
-      expect(asked[0]).toHaveProperty('traceparent');
+      for (const header of ours) expect(asked[0]).toHaveProperty(header);
       expect(Object.keys(client.snapshot().dependencies)).toEqual([`http://127.0.0.1:${port}`]);
     } finally {
       for (const server of [first, target]) {
@@ -542,6 +567,7 @@ const points: Readonly<Record<string, Drive>> = {
     await client.fetch('https://a.test/2');
     const names = Object.keys(client.snapshot().dependencies);
     expect(names).toEqual(['\ud800', '\ud801']);
+    expect(word(names.length)).toBe(figure('alike'));
     expect(new Set(names.map((name) => Buffer.from(name).toString('hex'))).size).toBe(1);
   },
 };
@@ -569,12 +595,14 @@ const senders: Readonly<Record<string, Drive>> = {
   },
 
   'any `Cache-Control`, `Expires`, `Age`': async () => {
-    const years68 = 2 ** 31 * 1_000;
+    // To the second it is 2 ** 31 of them, some days more than the years of the page.
+    const servedMs = msOf(figure('served'));
+    expect(Math.floor((2 ** 31 * 1_000) / msOf('one year'))).toBe(servedMs / msOf('one year'));
     const bench = storeBench([good('one', { 'cache-control': `max-age=${'9'.repeat(300)}` }), good('two')]);
     await call(bench);
-    bench.clock.jump(years68 - 1_000);
+    bench.clock.jump(servedMs);
     expect(await call(bench)).toBe('200 one');
-    bench.clock.jump(2_000);
+    bench.clock.jump(2 ** 31 * 1_000 - servedMs + 1_000);
     expect(await call(bench)).toBe('200 two');
     for (const [name, value] of [
       ['cache-control', 'max-age=-1'],
@@ -582,6 +610,7 @@ const senders: Readonly<Record<string, Drive>> = {
       ['cache-control', '=,;"\\'],
       ['expires', 'tomorrow'],
       ['age', '-5, x'],
+      ['cache-control', `max-age=${figure('garbage')}`],
     ] as const) {
       const garbage = storeBench([good('one', { [name]: value }), good('two')]);
       expect(await call(garbage)).toBe('200 one');
@@ -601,8 +630,9 @@ const senders: Readonly<Record<string, Drive>> = {
     const says = (reason: string): Response =>
       new Response('', { headers: { 'cache-status': `steadfetch; hit; detail="degraded: ${reason}"` } });
     expect(degradation(says('<script>'))).toMatchObject({ reason: '<script>' });
-    expect(degradation(says('x'.repeat(99)))?.reason).toHaveLength(99);
-    expect(degradation(says('x'.repeat(100)))).toBeUndefined();
+    const longest = numberOf(figure('reason'));
+    expect(degradation(says('x'.repeat(longest)))?.reason).toHaveLength(longest);
+    expect(degradation(says('x'.repeat(longest + 1)))).toBeUndefined();
     expect(degradation(says('a\\"b'))).toBeUndefined();
     const bench = otelBench([says('<script>')]);
     await bench.client.fetch(url);
@@ -652,7 +682,9 @@ const senders: Readonly<Record<string, Drive>> = {
   'a `Vary` with many names, or many values': async () => {
     const bench = storeBench([good('one', { vary: 'accept-language' })]);
     for (let index = 0; index < 20; index += 1) await call(bench, { headers: { 'accept-language': `x-${index}` } });
-    expect([...bench.store.entries.values()].map(({ variants }) => variants.length)).toEqual([8]);
+    expect([...bench.store.entries.values()].map(({ variants }) => variants.length)).toEqual([
+      numberOf(figure('variants')),
+    ]);
   },
 
   'URLs with many hosts, where users choose URLs': async () => {
@@ -692,20 +724,23 @@ const senders: Readonly<Record<string, Drive>> = {
 
   'a probe of `/readyz`, as often as it likes': async () => {
     let runs = 0;
+    let isWell = true;
     const clock = new FakeClock();
     const health = createHealth({
       readiness: {
         own() {
           runs += 1;
+          return isWell;
         },
       },
       clock,
     });
-    for (let probe = 0; probe < 100; probe += 1)
-      expect((await health.handler(new Request('https://x.test/readyz')))?.status).toBe(200);
+    const probed = async () => (await health.handler(new Request('https://x.test/readyz')))?.status;
+    for (let probe = 0; probe < 100; probe += 1) expect(await probed()).toBe(numberOf(figure('ready')));
     expect(runs).toBe(1);
     await clock.advance(1_000);
-    await health.handler(new Request('https://x.test/readyz'));
+    isWell = false;
+    expect(await probed()).toBe(numberOf(figure('unready')));
     expect(runs).toBe(2);
   },
 
@@ -822,28 +857,51 @@ describe('what is kept, and where', () => {
     expect(await errorOf(client.fetch(url))).toBeInstanceOf(TypeError);
   });
 
-  test('an answer is kept for ten years at most', async () => {
+  test('an answer is kept for as many years as the page says', async () => {
     const bench = storeBench([good('one')], { staleIfErrorMs: Infinity });
     await call(bench);
     const [entry] = bench.store.entries.values();
-    expect((entry?.expiresAt ?? 0) - bench.clock.epochNow()).toBe(10 * 365.25 * 86_400_000);
+    expect((entry?.expiresAt ?? 0) - bench.clock.epochNow()).toBe(msOf(figure('kept')));
   });
 
-  test('the last 64 credentials are remembered, and no more', async () => {
+  test('as many credentials are remembered as the page says, and no more', async () => {
+    const most = numberOf(figure('credentials'));
     const digest = vi.spyOn(crypto.subtle, 'digest');
     const bench = storeBench([good('one')]);
     const as = (user: number) => call(bench, { headers: { authorization: `user ${user}` } });
-    for (let user = 0; user < 64; user += 1) await as(user);
+    for (let user = 0; user < most; user += 1) await as(user);
     await as(0);
-    expect(digest).toHaveBeenCalledTimes(64);
-    await as(64);
+    expect(digest).toHaveBeenCalledTimes(most);
+    await as(most);
     await as(1);
-    expect(digest).toHaveBeenCalledTimes(66);
+    expect(digest).toHaveBeenCalledTimes(most + 2);
     digest.mockRestore();
+  });
+
+  test('what a fleet tells is kept by a Durable Object as long as the page says', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const alarms: number[] = [];
+    const storage = {
+      get: async () => undefined,
+      put: async () => {},
+      deleteAll: async () => {},
+      setAlarm: async (at: number) => void alarms.push(at),
+    };
+    const object = new CircuitObject({ storage }, {});
+    const report = { kind: 'down', retryAfterMs: 1_000 };
+    const body = JSON.stringify({ ask: 'report', by: 'a', quorum: 1, report });
+    await object.fetch(new Request('https://object.test/', { method: 'POST', body }));
+    expect(alarms.map((at) => at - Date.now())).toEqual([msOf(figure('told'))]);
   });
 });
 
 test('SECURITY.md names the page, and the page names it', () => {
   expect(readFileSync('SECURITY.md', 'utf8')).toContain('docs/security.md#known-limits');
   expect(page).toContain('](../SECURITY.md)');
+});
+
+test('no figure stands on the page that no test goes by', () => {
+  const held = Object.values(FIGURES).flatMap((pattern) => numbersIn(pattern.exec(page)?.[1] ?? ''));
+  expect(numbersIn(page).sort()).toEqual(held.sort());
 });
