@@ -1,0 +1,261 @@
+import { readFileSync } from 'node:fs';
+import * as fake from 'fake-indexeddb';
+import { afterEach, expect, test, vi } from 'vitest';
+
+import { resolveClient } from '../../src/client-options.ts';
+import { createHealth } from '../../src/health/index.ts';
+import { isStorable, MAX_VARIANTS } from '../../src/http/stored-response.ts';
+import { memoryStore } from '../../src/index.ts';
+import { ConcurrencyLimit, type Sign } from '../../src/model/concurrency-limit.ts';
+import { newPace, noteRead, percentileMs, spendHedge } from '../../src/model/hedge-pace.ts';
+import { createServerTiming } from '../../src/server-timing.ts';
+import { idbStore } from '../../src/stores/idb.ts';
+import { bytesOf, type Store } from '../../src/stores/store.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { clientBench, fetchAndStore, url, watch } from '../client/bench.ts';
+import { fallbackBench, good, shown } from '../client/fallback-bench.ts';
+import { entryOf } from '../stores/idb-bench.ts';
+import { msOf, numberOf } from './figures.ts';
+
+/** Figures of a page, by the words around them, and what has to be true of them. */
+interface Figures {
+  readonly page: string;
+  readonly says: RegExp;
+  readonly holds: (...figures: string[]) => void | Promise<void>;
+}
+
+const MIB = 1_048_576;
+
+/** Whether a store keeps so many entries, and so many bytes, and no more. */
+async function keepsAtMost(storeOf: () => Store, entries: number, bytes: number): Promise<void> {
+  const many = storeOf();
+  for (let index = 0; index < entries; index += 1) await many.set(`${index}`, entryOf(`${index}`));
+  expect(await many.get('0')).toBeDefined();
+  await many.set('more', entryOf('more'));
+  await many.set('and more', entryOf('and more'));
+  expect(await many.get('1')).toBeUndefined();
+
+  const around = bytesOf(entryOf('one', 0));
+  const one = storeOf();
+  await one.set('one', entryOf('one', bytes - around));
+  expect(await one.get('one')).toBeDefined();
+  await one.set('one', entryOf('one', bytes - around + 1));
+  expect(await one.get('one')).toBeUndefined();
+}
+
+/** Where the limit gets to, and the lowest and highest on the way. */
+function limitAfter(sign: Sign, calls: number, msPerCall: number): { last: number; least: number; most: number } {
+  const limit = new ConcurrencyLimit();
+  let [least, most] = [limit.value, limit.value];
+  for (let call = 0; call < calls; call += 1) {
+    const now = call * msPerCall;
+    limit.note({ sign, latencyMs: 50, running: limit.value, now, epochNow: now });
+    least = Math.min(least, limit.value);
+    most = Math.max(most, limit.value);
+  }
+  return { last: limit.value, least, most };
+}
+
+/** How many of so many reads may be hedged after that percentile. */
+function hedgesOf(reads: number, share: number): number {
+  const pace = newPace(0);
+  for (let read = 0; read < reads; read += 1) noteRead(pace, 10, share, 0);
+  let hedges = 0;
+  while (spendHedge(pace)) hedges += 1;
+  return hedges;
+}
+
+/** How many reads it takes until that percentile is known. */
+function readsUntilKnown(share: number): number {
+  const pace = newPace(0);
+  let reads = 0;
+  for (; percentileMs(pace, share, 0) === undefined; reads += 1) noteRead(pace, 10, share, 0);
+  return reads;
+}
+
+const figures: readonly Figures[] = [
+  {
+    page: 'fallback',
+    says: /^\| `memoryStore\(.*\| (\S+) entries, (\d+) MiB; /m,
+    holds: (entries, mib) => keepsAtMost(() => memoryStore(), numberOf(entries), numberOf(mib) * MIB),
+  },
+  {
+    page: 'fallback',
+    says: /^\| `idbStore\(.*\| (\S+) entries, (\d+) MiB, the same way; /m,
+    async holds(entries, mib) {
+      vi.stubGlobal('IDBKeyRange', fake.IDBKeyRange);
+      const storeOf = (): Store => {
+        vi.stubGlobal('indexedDB', new fake.IDBFactory());
+        return idbStore({ partition: 'public' });
+      };
+      await keepsAtMost(storeOf, numberOf(entries), numberOf(mib) * MIB);
+    },
+  },
+  {
+    page: 'fallback',
+    says: /Answers are kept per variant \(`Vary`, up to (\d+)\)/,
+    holds: (variants) => expect(numberOf(variants)).toBe(MAX_VARIANTS),
+  },
+  {
+    page: 'fallback',
+    says: /^- Answers of (\d+), (\d+) and (\d+) to GET and HEAD/m,
+    holds(...statuses) {
+      const all = Array.from({ length: 400 }, (_, index) => 200 + index);
+      const bodiless = (status: number): Response => new Response(null, { status });
+      expect(all.filter((status) => isStorable(bodiless(status)))).toEqual(statuses.map(numberOf));
+    },
+  },
+  {
+    page: 'fallback',
+    says: /as long as it is among the last (\S+) URLs written/,
+    async holds(remembered) {
+      const others = numberOf(remembered) - 1;
+      for (const [writes, given] of [
+        [others, '200 new'],
+        [others + 1, '200 old'],
+      ] as const) {
+        let body = 'old';
+        const bench = fallbackBench([() => good(body)], { maxAgeMs: 60_000, partition: () => 'ann' });
+        await fetchAndStore(bench.client, url);
+        await bench.clock.advance(1);
+        body = 'new';
+        const write = (at: string) => bench.client.fetch(at, { method: 'POST', partition: 'bob' });
+        await write(url);
+        for (let other = 0; other < writes; other += 1) await write(`${url}/${other}`);
+        expect(await shown(bench.client.fetch(url))).toBe(given);
+      }
+    },
+  },
+  {
+    page: 'fallback',
+    says: /one that has not ended after (\w+ seconds)/,
+    async holds(span) {
+      const { client, clock } = clientBench([{ body: 'data', after: 'hang' }], { fallback: { coalesce: true } });
+      const [first] = [1, 2].map(() => watch(client.fetch(url)));
+      await clock.advance(0);
+      await clock.advance(msOf(span) - 1);
+      expect(first?.state).toBe('pending');
+      await clock.advance(1);
+      expect(first?.state).toBe('resolved');
+    },
+  },
+  {
+    page: 'health',
+    says: /answer (\d+) or (\d+) as `application\/health\+json`/,
+    async holds(...statuses) {
+      for (const [draining, status] of [
+        [false, statuses[0]],
+        [true, statuses[1]],
+      ] as const) {
+        const health = createHealth();
+        health.draining = draining;
+        const answer = await health.handler(new Request('https://x.test/readyz'));
+        expect(String(answer?.status)).toBe(status);
+      }
+    },
+  },
+  {
+    page: 'health',
+    says: /at most once in\n`cacheMs` \((\S+)\)/,
+    async holds(span) {
+      const clock = new FakeClock();
+      const run = vi.fn();
+      const health = createHealth({ readiness: { run }, clock });
+      const probe = () => health.handler(new Request('https://x.test/readyz'));
+      await probe();
+      await clock.advance(numberOf(span) - 1);
+      await probe();
+      expect(run).toHaveBeenCalledTimes(1);
+      await clock.advance(1);
+      await probe();
+      expect(run).toHaveBeenCalledTimes(2);
+    },
+  },
+  {
+    page: 'health',
+    says: /takes longer than it may \(`timeoutMs`, (\S+)\)/,
+    async holds(span) {
+      const clock = new FakeClock();
+      const health = createHealth({ readiness: { hangs: () => new Promise(() => {}) }, clock });
+      const probe = watch(Promise.resolve(health.handler(new Request('https://x.test/readyz'))));
+      await clock.advance(numberOf(span) - 1);
+      expect(probe.state).toBe('pending');
+      await clock.advance(1);
+      expect(probe.value?.status).toBe(503);
+    },
+  },
+  {
+    page: 'hedging',
+    says: /^\| `hedge\.percentile` \| share, at most (\S+) \|/m,
+    holds(share) {
+      const most = Number(share);
+      expect(resolveClient({ hedge: { percentile: most } }).limits.hedge).toMatchObject({ percentile: most });
+      expect(() => resolveClient({ hedge: { percentile: most + 0.000_1 } })).toThrow(RangeError);
+    },
+  },
+  {
+    page: 'hedging',
+    says: /^\| `hedge\.maxExtra` \| requests, (\d+) \|/m,
+    holds(requests) {
+      const { hedge } = resolveClient({ hedge: { afterMs: 1 } }).limits;
+      expect(hedge).toMatchObject({ maxExtra: numberOf(requests) });
+    },
+  },
+  {
+    page: 'hedging',
+    says: /no more than (\w+) are sent twice with 0\.95, with (\w+) saved up at most/,
+    holds(twice, saved) {
+      expect(hedgesOf(100, 0.95)).toBe(numberOf(twice));
+      expect(hedgesOf(10_000, 0.95)).toBe(numberOf(saved));
+    },
+  },
+  {
+    page: 'hedging',
+    says: /Until there have been (\d+) reads in a minute \((\d+) for 0\.99\)/,
+    holds(least, leastFor99) {
+      expect(readsUntilKnown(0.95)).toBe(numberOf(least));
+      expect(readsUntilKnown(0.99)).toBe(numberOf(leastFor99));
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /It\nbegins with (\d+), and is from (\d+) to (\S+)\. /,
+    holds(start, least, most) {
+      expect(new ConcurrencyLimit().value).toBe(numberOf(start));
+      expect(limitAfter('dropped', 10_000, 10).least).toBe(numberOf(least));
+      expect(limitAfter('served', 100_000, 1).most).toBe(numberOf(most));
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /to (\d+) at most before it is known how long calls take/,
+    holds: (most) => expect(limitAfter('served', 1_000, 0).last).toBe(numberOf(most)),
+  },
+  {
+    page: 'telemetry',
+    says: /The last (\d+) attempts are told of \(`maxAttempts`\)/,
+    async holds(attempts) {
+      const retry = { maxAttempts: numberOf(attempts) + 2, initialDelayMs: 0 };
+      const { client } = clientBench([503], { retry, breaker: false });
+      const timing = createServerTiming(client);
+      const told = timing(await client.fetch(url));
+      expect(told.match(/upstream-attempt-\d+;/g)).toHaveLength(numberOf(attempts));
+    },
+  },
+  {
+    page: 'telemetry',
+    says: /`npm install @opentelemetry\/api` beside it \((\S+) or later\)/,
+    holds(version) {
+      const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+      expect(peerDependencies['@opentelemetry/api']).toBe(`^${version}.0`);
+    },
+  },
+];
+
+afterEach(() => void vi.unstubAllGlobals());
+
+test.for(figures)('$page: $says', async ({ page, says, holds }) => {
+  const found = says.exec(readFileSync(`docs/${page}.md`, 'utf8'));
+  if (found === null) throw new Error(`docs/${page}.md has nothing like ${says}`);
+  await holds(...found.slice(1));
+});
