@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { transform } from 'esbuild';
 import { expect, test } from 'vitest';
 
-import { pages, snippetsOf, writeSnippets } from './snippets.ts';
+import { pages, type Snippet, snippetsOf, writeSnippets } from './snippets.ts';
 
 test('README and docs have snippets that compile, each by itself, as strictly as the source', {
   timeout: 60_000,
@@ -23,6 +24,13 @@ test('README and docs have snippets that compile, each by itself, as strictly as
   });
   expect(stdout).toBe('');
   expect(status).toBe(0);
+});
+
+// What is only a fragment, or takes what the page can't declare.
+const fragments = pages.flatMap((path) => snippetsOf(path, 'js|tsx').map((snippet, index) => ({ index, ...snippet })));
+
+test.for(fragments)('the JavaScript of $page ($index) is JavaScript', async ({ code }) => {
+  await expect(transform(code, { loader: 'tsx' })).resolves.toMatchObject({ warnings: [] });
 });
 
 const recipes = globSync('docs/recipes/*.md').filter((path) => !path.endsWith('index.md'));
@@ -51,17 +59,13 @@ function clientsIn(code: string): readonly { readonly attemptMs: number; readonl
     }));
 }
 
-const blocks = [...pages, ...globSync('docs/examples/*.mjs')].flatMap((path) =>
-  path.endsWith('.mjs')
-    ? [{ path, code: readFileSync(path, 'utf8') }]
-    : Array.from(readFileSync(path, 'utf8').matchAll(/^```(?:ts|js|tsx)\n(.*?)^```/gms), ([, code = '']) => ({
-        path,
-        code,
-      })),
-);
+const blocks: readonly Snippet[] = [
+  ...pages.flatMap((path) => snippetsOf(path, 'ts|js|tsx')),
+  ...globSync('docs/examples/*.mjs').map((page) => ({ page, code: readFileSync(page, 'utf8') })),
+];
 
 test('no page shows a client whose attempts last as long as its calls: hangs would never open its circuit', () => {
-  const all = blocks.flatMap(({ path, code }) => clientsIn(code).map((client) => ({ path, ...client })));
+  const all = blocks.flatMap(({ page, code }) => clientsIn(code).map((client) => ({ page, ...client })));
   expect(all.length).toBeGreaterThan(40);
   expect(all.filter(({ attemptMs, callMs }) => attemptMs >= callMs)).toEqual([]);
 });

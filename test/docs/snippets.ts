@@ -15,8 +15,11 @@ export const pages: readonly string[] = [
   ...globSync(['docs/*.md', 'docs/{guides,recipes,migration}/**/*.md']),
 ];
 
-export function snippetsOf(path: string): readonly Snippet[] {
-  const blocks = readFileSync(path, 'utf8').matchAll(/^```ts\b[^\n]*\n(.*?)^```/gms);
+/** Its blocks of a language, or of several: `js|tsx`. */
+export function snippetsOf(path: string, languages = 'ts'): readonly Snippet[] {
+  const blocks = readFileSync(path, 'utf8').matchAll(
+    new RegExp(`^\`\`\`(?:${languages})\\b[^\\n]*\\n(.*?)^\`\`\``, 'gms'),
+  );
   return Array.from(blocks, ([, code = '']) => ({ page: path.replace(/\.md$/, ''), code }));
 }
 
