@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whether the version of package.json is out on npm, JSR or GitHub: says `there` or `missing`.
+# Whether the version of package.json is out on npm or GitHub: says `there` or `missing`.
 # Only a clear "not found" is missing. With any other failure nothing is known, and it fails.
 set -euo pipefail
 version=$(node --print 'require("./package.json").version')
@@ -18,7 +18,6 @@ look() {
 
 case $1 in
   npm) look 'code E404' npm view "steadfetch@$version" version ;;
-  jsr) look 'error: 404' curl --silent --show-error --fail --location "https://jsr.io/@steadfetch/steadfetch/${version}_meta.json" ;;
   github) look 'HTTP 404' gh api "repos/$GITHUB_REPOSITORY/releases/tags/v$version" ;;
   *) exit 2 ;;
 esac

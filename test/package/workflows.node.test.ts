@@ -182,20 +182,15 @@ function tryStep(job: string, isIt: (step: Step) => boolean): Promise<Outcome> {
   });
 }
 
-type Place = 'npm' | 'jsr' | 'github';
+type Place = 'npm' | 'github';
 type Answer = 'there' | 'missing' | 'unreachable' | 'broken';
 
-// What npm 11, curl 7 and 8, and gh 2 print.
+// What npm 11 and gh 2 print.
 const failures = {
   npm: {
     missing: 'npm error code E404\nnpm error 404 No match found for version 1.2.0',
     unreachable: 'npm error code ECONNREFUSED\nnpm error syscall connect',
     broken: 'npm error code E500\nnpm error 500 Internal Server Error',
-  },
-  jsr: {
-    missing: 'curl: (22) The requested URL returned error: 404',
-    unreachable: 'curl: (6) Could not resolve host: jsr.io',
-    broken: 'curl: (22) The requested URL returned error: 503',
   },
   github: {
     missing: 'gh: Not Found (HTTP 404)',
@@ -204,20 +199,16 @@ const failures = {
   },
 } as const;
 
-const commands = { npm: 'npm', jsr: 'curl', github: 'gh' } as const;
+const commands = { npm: 'npm', github: 'gh' } as const;
 const asked = {
   npm: 'view steadfetch@1.2.0 version\n',
-  jsr: '--silent --show-error --fail --location https://jsr.io/@steadfetch/steadfetch/1.2.0_meta.json\n',
   github: 'api repos/steadfetch/steadfetch/releases/tags/v1.2.0\n',
 } as const;
 
 /** Plays a place's command: `asked` has the answer, and all else (publishing) the script. */
 function playPlace(place: Place, answer: Answer, script = 'exit 3'): void {
   const failing = answer === 'there' ? 'exit 0' : `echo '${failures[place][answer]}' >&2; exit 1`;
-  play(
-    commands[place],
-    `case "$*" in ${place === 'npm' ? '*" version"' : 'api*|*_meta.json'}) ${failing} ;; esac\n${script}`,
-  );
+  play(commands[place], `case "$*" in ${place === 'npm' ? '*" version"' : 'api*'}) ${failing} ;; esac\n${script}`);
 }
 
 const output = (): string => readFileSync(join(folder, 'output'), 'utf8');
@@ -225,18 +216,17 @@ const output = (): string => readFileSync(join(folder, 'output'), 'utf8');
 const plan = ({ id }: Step): boolean => id === 'plan';
 const publish = ({ id }: Step): boolean => id === 'publish';
 
-test.for<{ at: readonly [Answer, Answer, Answer]; changesets: readonly string[]; says: readonly [boolean, boolean] }>([
-  { at: ['missing', 'missing', 'missing'], changesets: [], says: [false, true] },
-  { at: ['there', 'missing', 'missing'], changesets: [], says: [false, true] },
-  { at: ['there', 'there', 'missing'], changesets: [], says: [false, true] },
-  { at: ['there', 'there', 'there'], changesets: [], says: [false, false] },
-  { at: ['there', 'there', 'there'], changesets: ['one.md'], says: [true, false] },
+test.for<{ at: readonly [Answer, Answer]; changesets: readonly string[]; says: readonly [boolean, boolean] }>([
+  { at: ['missing', 'missing'], changesets: [], says: [false, true] },
+  { at: ['there', 'missing'], changesets: [], says: [false, true] },
+  { at: ['there', 'there'], changesets: [], says: [false, false] },
+  { at: ['there', 'there'], changesets: ['one.md'], says: [true, false] },
   // Merged after the version, before it was out.
-  { at: ['missing', 'missing', 'missing'], changesets: ['one.md'], says: [true, true] },
-  { at: ['there', 'missing', 'missing'], changesets: ['one.md'], says: [true, true] },
-])('with npm, JSR, GitHub $at and changesets $changesets: changesets, release are $says', async (row) => {
+  { at: ['missing', 'missing'], changesets: ['one.md'], says: [true, true] },
+  { at: ['there', 'missing'], changesets: ['one.md'], says: [true, true] },
+])('with npm, GitHub $at and changesets $changesets: changesets, release are $says', async (row) => {
   for (const name of row.changesets) writeFileSync(join(folder, 'work/.changeset', name), '');
-  const places = ['npm', 'jsr', 'github'] as const;
+  const places = ['npm', 'github'] as const;
   for (const [index, place] of places.entries()) playPlace(place, row.at[index] ?? 'broken');
   await runStep('plan', plan);
   expect(output()).toBe(`changesets=${row.says[0]}\nrelease=${row.says[1]}\n`);
@@ -244,11 +234,11 @@ test.for<{ at: readonly [Answer, Answer, Answer]; changesets: readonly string[];
 });
 
 test.for<{ place: Place; answer: Answer }>(
-  (['npm', 'jsr', 'github'] as const).flatMap((place) =>
+  (['npm', 'github'] as const).flatMap((place) =>
     (['unreachable', 'broken'] as const).map((answer) => ({ place, answer })),
   ),
 )('a $place that is $answer is not taken for one without the version: the job fails', async ({ place, answer }) => {
-  for (const each of ['npm', 'jsr', 'github'] as const) playPlace(each, each === place ? answer : 'there');
+  for (const each of ['npm', 'github'] as const) playPlace(each, each === place ? answer : 'there');
   const { ok, stderr } = await tryStep('plan', plan);
   expect({ ok, stderr: stderr.trim() }).toEqual({ ok: false, stderr: failures[place][answer as 'broken'] });
   expect(existsSync(join(folder, 'output'))).toBe(false);
@@ -257,7 +247,7 @@ test.for<{ place: Place; answer: Answer }>(
 test('before the first release, nobody is asked for the number that was never made', async () => {
   writeFileSync(join(folder, 'work/CHANGELOG.md'), '# Changelog\n');
   writeFileSync(join(folder, 'work/.changeset/first-release.md'), '');
-  for (const command of ['npm', 'curl', 'gh']) play(command, 'exit 1');
+  for (const command of ['npm', 'gh']) play(command, 'exit 1');
   await runStep('plan', plan);
   expect(output()).toBe('changesets=true\nrelease=false\n');
   expect(existsSync(join(folder, 'npm.log'))).toBe(false);
