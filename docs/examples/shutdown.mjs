@@ -5,7 +5,7 @@ import { createClient, incomingDeadline } from 'steadfetch';
 import { createHealth, dependsOn } from 'steadfetch/health';
 
 const { PORT = '3000', USERS = 'http://127.0.0.1:4000', NOTICE_MS = '5000', DRAIN_MS = '10000' } = process.env;
-const users = createClient({ attemptTimeoutMs: 1_500, bulkhead: { maxConcurrent: 20, maxQueued: 100 } });
+const users = createClient({ attemptTimeoutMs: 4_000, bulkhead: { maxConcurrent: 20, maxQueued: 100 } });
 const health = createHealth({ readiness: { users: dependsOn(users) } });
 
 async function answer(request) {
