@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { virtualScreen, webkitDriver } from './browsers.ts';
@@ -80,10 +80,14 @@ function endWithUs(child: ChildProcess): ChildProcess {
   return child;
 }
 
+/** The whole line: Xvfb writes it in two parts, and ends where nobody is there any more for the second. */
 async function firstLine(stream: Readable): Promise<string> {
-  const [line] = await once(stream.setEncoding('utf8'), 'data', { signal: AbortSignal.timeout(10_000) });
-  stream.destroy();
-  return String(line).trim();
+  let text = '';
+  for await (const part of addAbortSignal(AbortSignal.timeout(10_000), stream.setEncoding('utf8'))) {
+    text += part;
+    if (text.includes('\n')) break;
+  }
+  return text.trim();
 }
 
 async function answers(url: string): Promise<void> {

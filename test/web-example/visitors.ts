@@ -18,7 +18,7 @@ export interface Visitor {
 }
 
 const PATIENCE_MS = 30_000;
-const WEBKIT_STARTS_MS = 40_000;
+const WEBKIT_STARTS_MS = 120_000;
 
 /** Waits until something is so in the page. */
 export async function until(
@@ -60,7 +60,7 @@ export async function visit(engine: BrowserName): Promise<Visitor> {
   };
 }
 
-async function visitWithWebkit(binary: string, tries = 4): Promise<Visitor> {
+async function visitWithWebkit(binary: string): Promise<Visitor> {
   const driver = await startWebkitDriver();
   const session = remote({
     hostname: '127.0.0.1',
@@ -77,10 +77,8 @@ async function visitWithWebkit(binary: string, tries = 4): Promise<Visitor> {
   });
   const browser = await session.catch(async (error: unknown) => {
     await driver.end();
-    if (tries === 1) throw error;
+    throw error;
   });
-  // Now and then a session never comes up; the next one does.
-  if (browser === undefined) return visitWithWebkit(binary, tries - 1);
   return {
     open: async (address) => void (await browser.url(address)),
     reload: async () => void (await browser.refresh()),
