@@ -41,7 +41,7 @@ export class CircuitOpenError extends SteadfetchError {
     super(
       retryAfterMs === Infinity
         ? `Cannot send the request${to(options)}: the circuit is isolated until reset() is called`
-        : `Cannot send the request${to(options)}: the circuit stays open for ${Math.ceil(retryAfterMs)} ms`,
+        : `Cannot send the request${to(options)}: the circuit stays open for ${Math.ceil(retryAfterMs)} ms (resetTimeoutMs)`,
       options,
     );
     this.retryAfterMs = retryAfterMs;
@@ -89,7 +89,10 @@ export class ClosedError extends SteadfetchError {
   readonly code = 'CLOSED';
 
   constructor(options?: SteadfetchErrorOptions) {
-    super(`Cannot send the request${to(options)}: close() was called`, options);
+    super(
+      `Cannot send the request${to(options)}: close() was called, which is final; create a new client or bulkhead to go on`,
+      options,
+    );
   }
 }
 
@@ -102,7 +105,10 @@ export class DeadlineExceededError extends SteadfetchError {
   readonly code = 'DEADLINE_EXCEEDED';
 
   constructor(deadlineMs: number, options?: SteadfetchErrorOptions) {
-    super(`Cannot finish the call${to(options)}: its deadline of ${Math.round(deadlineMs)} ms is over`, options);
+    super(
+      `Cannot finish the call${to(options)}: its deadline of ${Math.round(deadlineMs)} ms is over (deadlineMs)`,
+      options,
+    );
   }
 }
 
@@ -117,7 +123,10 @@ export class AttemptTimeoutError extends SteadfetchError {
   readonly lateMs: number;
 
   constructor(timeoutMs: number, options?: SteadfetchErrorOptions & { readonly lateMs?: number }) {
-    super(`Cannot finish the attempt${to(options)}: no answer within its timeout of ${timeoutMs} ms`, options);
+    super(
+      `Cannot finish the attempt${to(options)}: no answer within its timeout of ${timeoutMs} ms (attemptTimeoutMs)`,
+      options,
+    );
     this.lateMs = options?.lateMs ?? 0;
   }
 }
@@ -134,7 +143,7 @@ export class HttpError extends SteadfetchError {
 
   constructor(response: Response, options?: SteadfetchErrorOptions) {
     super(
-      `Cannot use the answer${from(options)}: its status is ${response.status} ${response.statusText}`.trim(),
+      `Cannot use the answer${from(options)}: its status is ${`${response.status} ${response.statusText}`.trim()} (fetch() gives it as it is)`,
       options,
     );
     this.response = response;

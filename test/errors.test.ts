@@ -30,8 +30,8 @@ const rows: readonly Row[] = [
     type: CircuitOpenError,
     make: (options) => new CircuitOpenError(1_500, options),
     messages: [
-      'Cannot send the request: the circuit stays open for 1500 ms',
-      'Cannot send the request to users: the circuit stays open for 1500 ms',
+      'Cannot send the request: the circuit stays open for 1500 ms (resetTimeoutMs)',
+      'Cannot send the request to users: the circuit stays open for 1500 ms (resetTimeoutMs)',
     ],
   },
   {
@@ -59,7 +59,10 @@ const rows: readonly Row[] = [
     code: 'CLOSED',
     type: ClosedError,
     make: (options) => new ClosedError(options),
-    messages: ['Cannot send the request: close() was called', 'Cannot send the request to users: close() was called'],
+    messages: [
+      'Cannot send the request: close() was called, which is final; create a new client or bulkhead to go on',
+      'Cannot send the request to users: close() was called, which is final; create a new client or bulkhead to go on',
+    ],
   },
   {
     name: 'TimeoutError',
@@ -67,8 +70,8 @@ const rows: readonly Row[] = [
     type: DeadlineExceededError,
     make: (options) => new DeadlineExceededError(2_000, options),
     messages: [
-      'Cannot finish the call: its deadline of 2000 ms is over',
-      'Cannot finish the call to users: its deadline of 2000 ms is over',
+      'Cannot finish the call: its deadline of 2000 ms is over (deadlineMs)',
+      'Cannot finish the call to users: its deadline of 2000 ms is over (deadlineMs)',
     ],
   },
   {
@@ -77,8 +80,8 @@ const rows: readonly Row[] = [
     type: AttemptTimeoutError,
     make: (options) => new AttemptTimeoutError(500, options),
     messages: [
-      'Cannot finish the attempt: no answer within its timeout of 500 ms',
-      'Cannot finish the attempt to users: no answer within its timeout of 500 ms',
+      'Cannot finish the attempt: no answer within its timeout of 500 ms (attemptTimeoutMs)',
+      'Cannot finish the attempt to users: no answer within its timeout of 500 ms (attemptTimeoutMs)',
     ],
   },
   {
@@ -87,8 +90,8 @@ const rows: readonly Row[] = [
     type: HttpError,
     make: (options) => new HttpError(new Response(null, { status: 404, statusText: 'Not Found' }), options),
     messages: [
-      'Cannot use the answer: its status is 404 Not Found',
-      'Cannot use the answer of users: its status is 404 Not Found',
+      'Cannot use the answer: its status is 404 Not Found (fetch() gives it as it is)',
+      'Cannot use the answer of users: its status is 404 Not Found (fetch() gives it as it is)',
     ],
   },
 ];
@@ -133,9 +136,9 @@ test.for(rows)('$code shows its name and message where errors are printed', ({ n
 });
 
 test.for([
-  { retryAfterMs: 0, message: 'the circuit stays open for 0 ms' },
-  { retryAfterMs: 0.1, message: 'the circuit stays open for 1 ms' },
-  { retryAfterMs: 9_999.5, message: 'the circuit stays open for 10000 ms' },
+  { retryAfterMs: 0, message: 'the circuit stays open for 0 ms (resetTimeoutMs)' },
+  { retryAfterMs: 0.1, message: 'the circuit stays open for 1 ms (resetTimeoutMs)' },
+  { retryAfterMs: 9_999.5, message: 'the circuit stays open for 10000 ms (resetTimeoutMs)' },
   { retryAfterMs: Infinity, message: 'the circuit is isolated until reset() is called' },
 ])(
   'CircuitOpenError has the exact wait, and rounds it up to be read, for $retryAfterMs',
@@ -152,14 +155,14 @@ test.for([
   { deadlineMs: 0, message: '0 ms' },
 ])('DeadlineExceededError rounds the deadline to be read, for $deadlineMs', ({ deadlineMs, message }) => {
   expect(new DeadlineExceededError(deadlineMs).message).toBe(
-    `Cannot finish the call: its deadline of ${message} is over`,
+    `Cannot finish the call: its deadline of ${message} is over (deadlineMs)`,
   );
 });
 
 test('HttpError has the response, unread, and does without a status text', async () => {
   const response = new Response('{"code":7}', { status: 503 });
   const error = new HttpError(response);
-  expect(error.message).toBe('Cannot use the answer: its status is 503');
+  expect(error.message).toBe('Cannot use the answer: its status is 503 (fetch() gives it as it is)');
   expect(error.response).toBe(response);
   expect(await error.response.json()).toEqual({ code: 7 });
 });

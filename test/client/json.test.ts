@@ -55,7 +55,7 @@ test.for([...notOk, { status: 501, attempts: 1 }, { status: 503, attempts: 3 }, 
     expect(error).toBeInstanceOf(HttpError);
     expect(error).toMatchObject({ name: 'HttpError', code: 'HTTP', dependency: origin });
     expect((error as HttpError).message).toBe(
-      `Cannot use the answer of ${origin}: its status is ${status} Some Reason`,
+      `Cannot use the answer of ${origin}: its status is ${status} Some Reason (fetch() gives it as it is)`,
     );
     expect(responses).toHaveLength(attempts);
     expect((error as HttpError).response).toBe(responses.at(-1));

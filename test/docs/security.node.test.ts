@@ -232,7 +232,9 @@ const points: Readonly<Record<string, Drive>> = {
     const others = ours.filter((error) => !(error instanceof HttpError));
     expect(others.map(({ message }) => message).join()).not.toContain(SECRET);
     const http = ours.find((error): error is HttpError => error instanceof HttpError);
-    expect(http?.message).toBe(`Cannot use the answer of ${origin}: its status is 418 ${SECRET}`);
+    expect(http?.message).toBe(
+      `Cannot use the answer of ${origin}: its status is 418 ${SECRET} (fetch() gives it as it is)`,
+    );
     stop();
   },
 

@@ -21,7 +21,7 @@ test('withTimeout() rejects when the time is over and not before, though the ope
     name: 'TimeoutError',
     code: 'ATTEMPT_TIMEOUT',
     dependency: 'users',
-    message: 'Cannot finish the attempt to users: no answer within its timeout of 500 ms',
+    message: 'Cannot finish the attempt to users: no answer within its timeout of 500 ms (attemptTimeoutMs)',
   });
   expect(clock.pending).toBe(0);
 });
@@ -32,7 +32,7 @@ test('withTimeout() names no dependency, when it was given none', async () => {
   await clock.advance(50);
   expect(seen.error).toMatchObject({
     dependency: undefined,
-    message: 'Cannot finish the attempt: no answer within its timeout of 50 ms',
+    message: 'Cannot finish the attempt: no answer within its timeout of 50 ms (attemptTimeoutMs)',
   });
 });
 

@@ -454,7 +454,8 @@ test('close() refuses those who wait now, lets those who run come to their end, 
     name: 'ClosedError',
     code: 'CLOSED',
     dependency: 'users',
-    message: 'Cannot send the request to users: close() was called',
+    message:
+      'Cannot send the request to users: close() was called, which is final; create a new client or bulkhead to go on',
   });
   expect(clock.pending).toBe(0);
 

@@ -170,7 +170,7 @@ test('execute() refuses each call with an error of its own, which names the depe
     code: 'CIRCUIT_OPEN',
     retryAfterMs: 6_999.5,
     dependency: 'users',
-    message: 'Cannot send the request to users: the circuit stays open for 7000 ms',
+    message: 'Cannot send the request to users: the circuit stays open for 7000 ms (resetTimeoutMs)',
   });
   // It is not about any one failure.
   expect(first).not.toHaveProperty('cause');
@@ -181,7 +181,7 @@ test('execute() refuses for no dependency in particular, when it was given no na
   await breaker.execute(() => Promise.reject(down)).catch(() => {});
   await expect(breaker.execute(() => {})).rejects.toMatchObject({
     dependency: undefined,
-    message: 'Cannot send the request: the circuit stays open for 10000 ms',
+    message: 'Cannot send the request: the circuit stays open for 10000 ms (resetTimeoutMs)',
   });
 });
 

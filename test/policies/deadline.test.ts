@@ -38,7 +38,7 @@ test('withDeadline() rejects when the time is over and not before, though the op
     name: 'TimeoutError',
     code: 'DEADLINE_EXCEEDED',
     dependency: 'users',
-    message: 'Cannot finish the call to users: its deadline of 2000 ms is over',
+    message: 'Cannot finish the call to users: its deadline of 2000 ms is over (deadlineMs)',
   });
   expect(clock.pending).toBe(0);
 });
@@ -49,7 +49,7 @@ test('withDeadline() names no dependency, when it was given none', async () => {
   await clock.advance(50);
   expect(seen.error).toMatchObject({
     dependency: undefined,
-    message: 'Cannot finish the call: its deadline of 50 ms is over',
+    message: 'Cannot finish the call: its deadline of 50 ms is over (deadlineMs)',
   });
 });
 
