@@ -290,9 +290,28 @@ test.for(whatever)('Nobody fails on $what: it will do, or is refused in words of
   }
 });
 
+function mocked(answer: unknown): library.Client {
+  return createClient({ fetch: async () => answer as Response, retry: false });
+}
+
 const examples: readonly (readonly [wrong: () => unknown, error: Error])[] = [
   [() => createClient(null as Anything), new TypeError('options must be an object, got null')],
   [() => createClient('x' as Anything), new TypeError('options must be an object, got "x"')],
+  [() => createClient({ retry: 3 as Anything }), new TypeError('retry must be an object or false, got 3')],
+  [
+    () => createClient({ deadlineMs: 0 }),
+    new RangeError('deadlineMs must be a number above 0, Infinity or false, got 0'),
+  ],
+  // What a test of somebody's gives in place of a Response.
+  [
+    () => mocked({ ok: true, status: 200 }).fetch('http://a.test'),
+    new TypeError('fetch must return a Response, got an object'),
+  ],
+  [
+    () => mocked({ ok: true, status: 200 }).json('http://a.test'),
+    new TypeError('fetch must return a Response, got an object'),
+  ],
+  [() => mocked(undefined).fetch('http://a.test'), new TypeError('fetch must return a Response, got undefined')],
   [() => client.fetch(undefined as Anything), new TypeError('input must be a URL or a Request, got undefined')],
   [() => client.json(123 as Anything), new TypeError('input must be a URL or a Request, got 123')],
   [() => client.subscribe(undefined as Anything), new TypeError('listener must be a function, got undefined')],
