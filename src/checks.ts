@@ -7,6 +7,8 @@ interface NumberRule {
   readonly most?: number;
   readonly integer?: boolean;
   readonly infinite?: boolean;
+  /** Whether a message says that `false` is taken, too. */
+  readonly orFalse?: boolean;
 }
 
 /** The bounds of a share such as a failure rate. */
@@ -138,13 +140,27 @@ export function checkEither(path: string, options: object): void {
  * @throws TypeError naming the option.
  */
 export function checkKeys(path: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(`${path} must be an object, got ${show(options)}`);
-  }
+  checkObject(path, options);
   const unknown = Object.keys(options).find((key) => !known.includes(key));
   if (unknown !== undefined) {
     throw new TypeError(`${path}.${shorten(unknown)} is not an option; there are ${known.join(', ')}`);
   }
+}
+
+/** What `resolve` makes of the options of something that `false` switches off. */
+export function unlessFalse<O extends object, L>(
+  path: string,
+  given: O | false,
+  resolve: (options: O) => L,
+): L | false {
+  if (given === false) return false;
+  checkObject(path, given, 'an object or false');
+  return resolve(given);
+}
+
+function checkObject(path: string, value: unknown, kind = 'an object'): asserts value is object {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
+  throw new TypeError(`${path} must be ${kind}, got ${show(value)}`);
 }
 
 /** A value as it may stand in an error message: short, never throwing, and without what may be secret. */
@@ -169,9 +185,10 @@ function shorten(text: string): string {
   return text.length > 50 ? `${text.slice(0, 50)}…` : text;
 }
 
-function describe({ least, above, most, integer, infinite }: NumberRule): string {
+function describe({ least, above, most, integer, infinite, orFalse }: NumberRule): string {
   const kind = integer === true ? 'an integer' : 'a number';
   const low = least === undefined ? `above ${above}` : `of at least ${least}`;
   const high = most === undefined || most === Infinity ? '' : ` and at most ${most}`;
-  return `${kind} ${low}${high}${infinite === true ? ' or Infinity' : ''}`;
+  const others = [infinite === true && 'Infinity', orFalse === true && 'false'].filter((other) => other !== false);
+  return listed([`${kind} ${low}${high}`, ...others], 'or');
 }

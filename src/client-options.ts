@@ -8,6 +8,7 @@ import {
   requireNumber,
   SPAN_MS,
   show,
+  unlessFalse,
 } from './checks.ts';
 import type { Clock } from './clock.ts';
 import {
@@ -221,24 +222,24 @@ const CLIENT_KEYS = [
 export function resolveClient(options: ClientOptions = {}): ClientSettings {
   checkKeys('options', options, CLIENT_KEYS);
   const { name, clock, random, bulkhead = {}, breaker = {}, retry = {}, hedge = false, restore } = options;
-  const circuit = breaker !== false && resolveBreaker(breaker);
-  const resends = retry !== false && resolveHttpRetry(retry);
+  const circuit = unlessFalse('breaker', breaker, resolveBreaker<HttpResult>);
+  const resends = unlessFalse('retry', retry, resolveHttpRetry);
   const { budget = {} } = retry === false ? {} : retry;
   const { fallback: wanted = false } = options;
-  const fallback = wanted === false ? false : resolveFallback(wanted);
+  const fallback = unlessFalse('fallback', wanted, resolveFallback);
   return {
     tools: resolveTools({ name, clock, random }),
     limits: {
       deadlineMs: checkLimit('deadlineMs', options.deadlineMs, 30_000),
       attemptTimeoutMs: checkLimit('attemptTimeoutMs', options.attemptTimeoutMs, 10_000),
       retry: resends,
-      hedge: hedge !== false && resolveHedge(hedge),
+      hedge: unlessFalse('hedge', hedge, resolveHedge),
       fallback: fallback === false ? false : fallback.rules,
     },
-    bulkhead: bulkhead !== false && resolveBulkhead(bulkhead),
+    bulkhead: unlessFalse('bulkhead', bulkhead, resolveBulkhead),
     breaker: circuit !== false && { ...circuit, classify: undefined },
     classify: circuit === false ? undefined : circuit.classify,
-    budget: budget !== false && resolveRetryBudget(budget),
+    budget: unlessFalse('retry.budget', budget, resolveRetryBudget),
     fallback,
     isolateBy: checkFunction('isolateBy', options.isolateBy, undefined),
     maxDependencies: checkNumber('maxDependencies', options.maxDependencies, 1_000, COUNT),
@@ -280,8 +281,10 @@ function resolveCallRetry(
   wanted: CallRetryOptions | false | undefined,
   ofClient: HttpRetryLimits | false,
 ): HttpRetryLimits | false {
-  if (wanted === undefined) return ofClient;
-  if (wanted === false) return false;
+  return wanted === undefined ? ofClient : unlessFalse('init.retry', wanted, (given) => changedRetry(given, ofClient));
+}
+
+function changedRetry(wanted: CallRetryOptions, ofClient: HttpRetryLimits | false): HttpRetryLimits {
   // The budget is the dependency's: a call can't have its own.
   checkKeys('init.retry', wanted, CALL_RETRY_KEYS);
   // An option that is there but undefined is left out, as everywhere.
@@ -297,8 +300,10 @@ function resolveCallHedge(
   wanted: HedgeOptions | false | undefined,
   ofClient: HedgeLimits | false,
 ): HedgeLimits | false {
-  if (wanted === undefined) return ofClient;
-  if (wanted === false) return false;
+  return wanted === undefined ? ofClient : unlessFalse('init.hedge', wanted, (given) => changedHedge(given, ofClient));
+}
+
+function changedHedge(wanted: HedgeOptions, ofClient: HedgeLimits | false): HedgeLimits {
   checkKeys('init.hedge', wanted, HEDGE_KEYS);
   if (ofClient === false) return resolveHedge(wanted, 'init.hedge');
   // One of the two takes the place of the other.
@@ -335,7 +340,7 @@ function resolvePropagation(options: boolean | PropagateDeadlineOptions = false)
 
 /** `false`, like `Infinity`, sets no limit. */
 function checkLimit(path: string, value: number | false | undefined, fallback: number): number {
-  return value === false ? Infinity : checkNumber(path, value, fallback, SPAN_MS);
+  return value === false ? Infinity : checkNumber(path, value, fallback, { ...SPAN_MS, orFalse: true });
 }
 
 function checkDeadline(deadline: Deadline | undefined): void {

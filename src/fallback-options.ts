@@ -1,4 +1,14 @@
-import { checkChoice, checkFunction, checkKeys, checkMethods, checkNumber, DELAY_MS, SPAN_MS, show } from './checks.ts';
+import {
+  checkChoice,
+  checkFunction,
+  checkKeys,
+  checkMethods,
+  checkNumber,
+  DELAY_MS,
+  SPAN_MS,
+  show,
+  unlessFalse,
+} from './checks.ts';
 import type { FreshnessLimits } from './model/freshness.ts';
 import type { Partition, Store } from './stores/store.ts';
 
@@ -107,9 +117,10 @@ export function resolveCallFallback(
   ofClient: FallbackRules | false,
 ): FallbackRules | false {
   if (options === undefined) return ofClient;
-  if (options === false) return false;
-  checkKeys('init.fallback', options, CALL_FALLBACK_KEYS);
-  return resolveRules('init.fallback', options, ofClient === false ? DEFAULT_RULES : ofClient);
+  return unlessFalse('init.fallback', options, (given) => {
+    checkKeys('init.fallback', given, CALL_FALLBACK_KEYS);
+    return resolveRules('init.fallback', given, ofClient === false ? DEFAULT_RULES : ofClient);
+  });
 }
 
 function resolveRules(path: string, options: CallFallbackOptions, defaults: FallbackRules): FallbackRules {

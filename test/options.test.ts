@@ -435,14 +435,20 @@ const resolvers = [
   { path: 'breaker.window', resolve: (window: unknown) => resolveBreaker({ window } as Options) },
   { path: 'retry.budget', resolve: (options: unknown) => resolveRetryBudget(options as Options) },
   { path: 'options', resolve: (options: unknown) => resolveClient(options as ClientOptions) },
-  { path: 'bulkhead', resolve: (bulkhead: unknown) => resolveClient({ bulkhead } as ClientOptions) },
-  { path: 'breaker', resolve: (breaker: unknown) => resolveClient({ breaker } as ClientOptions) },
-  { path: 'retry', resolve: (retry: unknown) => resolveClient({ retry } as ClientOptions) },
-  { path: 'retry.budget', resolve: (budget: unknown) => resolveClient({ retry: { budget } } as ClientOptions) },
+  { path: 'bulkhead', off: true, resolve: (bulkhead: unknown) => resolveClient({ bulkhead } as ClientOptions) },
+  { path: 'breaker', off: true, resolve: (breaker: unknown) => resolveClient({ breaker } as ClientOptions) },
+  { path: 'retry', off: true, resolve: (retry: unknown) => resolveClient({ retry } as ClientOptions) },
+  {
+    path: 'retry.budget',
+    off: true,
+    resolve: (budget: unknown) => resolveClient({ retry: { budget } } as ClientOptions),
+  },
   { path: 'restore', resolve: (restore: unknown) => resolveClient({ restore } as ClientOptions) },
 ];
 
-test.for(resolvers)('resolving throws TypeError for $path that are no object', ({ path, resolve }) => {
+test.for(resolvers)('resolving throws TypeError for $path that are no object', ({ path, resolve, off }) => {
+  // What `false` switches off says so.
+  const kind = off === true ? 'an object or false' : 'an object';
   for (const [wrong, shown] of [
     [null, 'null'],
     [5, '5'],
@@ -450,7 +456,7 @@ test.for(resolvers)('resolving throws TypeError for $path that are no object', (
     ['on', '"on"'],
     [true, 'true'],
   ] as const) {
-    expect(() => resolve(wrong)).toThrow(new TypeError(`${path} must be an object, got ${shown}`));
+    expect(() => resolve(wrong)).toThrow(new TypeError(`${path} must be ${kind}, got ${shown}`));
   }
 });
 
@@ -582,8 +588,8 @@ const wrong = [
   [{ fetch: 'fetch' }, 'fetch must be a function, got "fetch"'],
   [{ fetch: null }, 'fetch must be a function, got null'],
   [{ isolateBy: 'origin' }, 'isolateBy must be a function, got "origin"'],
-  [{ deadlineMs: true }, 'deadlineMs must be a number above 0 or Infinity, got true'],
-  [{ attemptTimeoutMs: null }, 'attemptTimeoutMs must be a number above 0 or Infinity, got null'],
+  [{ deadlineMs: true }, 'deadlineMs must be a number above 0, Infinity or false, got true'],
+  [{ attemptTimeoutMs: null }, 'attemptTimeoutMs must be a number above 0, Infinity or false, got null'],
   [{ retry: { methods: 'GET' } }, 'retry.methods must be an array of strings, got "GET"'],
   [{ retry: { methods: ['GET', 5] } }, 'retry.methods must be an array of strings, got 5'],
   [{ retry: { methods: null } }, 'retry.methods must be an array of strings, got null'],
@@ -593,7 +599,7 @@ const wrong = [
   [{ retry: { methods: [undefined] } }, 'retry.methods must be an array of strings, got undefined'],
   [{ retry: { statusCodes: [503, undefined] } }, 'retry.statusCodes must be an array of numbers, got undefined'],
   [{ retry: { shouldRetry: true } }, 'retry.shouldRetry must be a function, got true'],
-  [{ fallback: true }, 'fallback must be an object, got true'],
+  [{ fallback: true }, 'fallback must be an object or false, got true'],
   [{ fallback: {} }, 'fallback must have a store, respond() or coalesce, got an object with none of them'],
 ] as const;
 
@@ -626,7 +632,7 @@ test('resolveCall() changes of the hedge what a call asks for: either of the two
     new TypeError('init.hedge must have either afterMs or percentile, got afterMs 50 and percentile 0.5'),
   );
   expect(() => hedgeOf({ every: 5 } as CallOptions['hedge'])).toThrow(/^init\.hedge\.every is not an option/);
-  expect(() => hedgeOf(5 as unknown as false)).toThrow(new TypeError('init.hedge must be an object, got 5'));
+  expect(() => hedgeOf(5 as unknown as false)).toThrow(new TypeError('init.hedge must be an object or false, got 5'));
 });
 
 test('resolveCall() has the limits of the client, as they are, for a call that asks for none', () => {
@@ -683,17 +689,17 @@ test.for(['deadlineMs', 'attemptTimeoutMs'])('resolveCall() throws for init.%s a
   const resolve = (value: unknown) => () => resolveCall(resolveClient(), { [option]: value } as CallOptions);
   for (const value of span.misfits) expect(resolve(value)).toThrow(RangeError);
   for (const value of ['1', null, true]) expect(resolve(value)).toThrow(TypeError);
-  expect(resolve(0)).toThrow(`init.${option} must be a number above 0 or Infinity, got 0`);
+  expect(resolve(0)).toThrow(`init.${option} must be a number above 0, Infinity or false, got 0`);
 });
 
 test.for([
-  [{ fallback: true }, 'init.fallback must be an object, got true'],
+  [{ fallback: true }, 'init.fallback must be an object or false, got true'],
   [{ partition: 5 }, 'init.partition must be a string, got 5'],
   [{ waitUntil: true }, 'init.waitUntil must be a function, got true'],
   [{ idempotent: 'yes' }, 'init.idempotent must be true or false, got "yes"'],
   [{ idempotent: null }, 'init.idempotent must be true or false, got null'],
-  [{ retry: true }, 'init.retry must be an object, got true'],
-  [{ retry: null }, 'init.retry must be an object, got null'],
+  [{ retry: true }, 'init.retry must be an object or false, got true'],
+  [{ retry: null }, 'init.retry must be an object or false, got null'],
   [{ deadline: null }, 'init.deadline must have a signal and remainingMs(), got null'],
   [{ deadline: 5 }, 'init.deadline must have a signal and remainingMs(), got 5'],
   [{ deadline: { remainingMs: (): number => 1 } }, 'init.deadline must have a signal and remainingMs(), got an object'],

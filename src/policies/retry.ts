@@ -1,5 +1,5 @@
 import type { Scope } from '../abort.ts';
-import { checkFunction, checkKeys, checkYesNo } from '../checks.ts';
+import { checkFunction, checkKeys, checkYesNo, unlessFalse } from '../checks.ts';
 import type { Clock } from '../clock.ts';
 import { type CallContext, type Done, Layer, type Next } from '../layer.ts';
 import { backoffMs } from '../model/backoff.ts';
@@ -72,11 +72,10 @@ function isError(question: RetryQuestion): boolean {
   return 'error' in question;
 }
 
-function budgetOf(budget: RetryPolicyOptions['budget'], { clock }: Tools): RetryBudget | undefined {
-  if (budget === false) return undefined;
+function budgetOf(budget: RetryPolicyOptions['budget'] = {}, { clock }: Tools): RetryBudget | undefined {
   if (budget instanceof RetryBudget) return budget;
-  if (budget !== undefined) resolveRetryBudget(budget);
-  return new RetryBudget({ ...budget, clock });
+  const limits = unlessFalse('retry.budget', budget, resolveRetryBudget);
+  return limits === false ? undefined : new RetryBudget({ ...limits, clock });
 }
 
 export class Retry extends Layer {

@@ -726,9 +726,9 @@ const wrong = [
     options: { budget: { ratio: -1 } },
     error: new RangeError('retry.budget.ratio must be a number of at least 0, got -1'),
   },
-  { options: { budget: true }, error: new TypeError('retry.budget must be an object, got true') },
-  { options: { budget: null }, error: new TypeError('retry.budget must be an object, got null') },
-  { options: { budget: 5 }, error: new TypeError('retry.budget must be an object, got 5') },
+  { options: { budget: true }, error: new TypeError('retry.budget must be an object or false, got true') },
+  { options: { budget: null }, error: new TypeError('retry.budget must be an object or false, got null') },
+  { options: { budget: 5 }, error: new TypeError('retry.budget must be an object or false, got 5') },
   { options: null, error: new TypeError('retry must be an object, got null') },
 ];
 
