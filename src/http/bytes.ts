@@ -5,7 +5,8 @@
  */
 export function bodyOf(response: Response): ReadableStream | null | undefined {
   try {
-    const isPlatforms = response instanceof Response && !Object.hasOwn(response, 'body');
+    // In this order: to name Response makes Node load all of its fetch, and one is made while this library is imported.
+    const isPlatforms = !Object.hasOwn(response, 'body') && response instanceof Response;
     return Reflect.get(isPlatforms ? Response.prototype : response, 'body', response) ?? null;
   } catch {
     return undefined;
