@@ -1,4 +1,5 @@
 import type { ClientSettings } from './client-options.ts';
+import type { Clock } from './clock.ts';
 import type { FleetStatus } from './fleet/fleet.ts';
 import type { Answer } from './http/answer.ts';
 import { withBodyEnd } from './http/body.ts';
@@ -10,7 +11,7 @@ import type { CircuitState } from './model/circuit.ts';
 import type { Sign } from './model/concurrency-limit.ts';
 import { type HedgePace, newPace, noteRead, percentileMs, spendHedge } from './model/hedge-pace.ts';
 import type { Outcome, Settled } from './model/outcome.ts';
-import type { HedgeLimits } from './options.ts';
+import type { HedgeLimits, Tools } from './options.ts';
 import { Bulkhead, type BulkheadHooks } from './policies/bulkhead.ts';
 import { type BreakerHooks, CircuitBreaker } from './policies/circuit-breaker.ts';
 import { RetryBudget } from './policies/retry-budget.ts';
@@ -25,9 +26,9 @@ import type { Telemetry } from './telemetry.ts';
 
 /**
  * What is known of one dependency, and the layers that hold it: nothing in it is shared with another. It is itself how these
- * read HTTP, and whom they tell, for there may be many thousands.
+ * read HTTP, whom they tell and where they have their tools from, for there may be many thousands.
  */
-export class Dependency implements BulkheadHooks, BreakerHooks {
+export class Dependency implements BulkheadHooks, BreakerHooks, Tools {
   readonly key: string;
   readonly breaker: CircuitBreaker | undefined;
   /** The breaker's layer inside the retries, where it has one. */
@@ -55,19 +56,30 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
     this.#settings = settings;
     this.#telemetry = telemetry;
     const { bulkhead, breaker, budget } = settings;
-    const tools = { ...settings.tools, name: key };
-    if (bulkhead !== false) this.bulkhead = new Bulkhead({}, this, bulkhead, tools);
+    if (bulkhead !== false) this.bulkhead = new Bulkhead({}, this, bulkhead, this);
     if (breaker !== false) {
-      this.breaker = new CircuitBreaker({}, this, breaker, tools);
+      this.breaker = new CircuitBreaker({}, this, breaker, this);
       if (breaker.counts === 'attempts') this.attempts = this.breaker.attempts;
     }
-    if (budget !== false) this.budget = new RetryBudget({}, budget, tools);
+    if (budget !== false) this.budget = new RetryBudget({}, budget, this);
+  }
+
+  get name(): string {
+    return this.key;
+  }
+
+  get clock(): Clock {
+    return this.#settings.tools.clock;
+  }
+
+  get random(): () => number {
+    return this.#settings.tools.random;
   }
 
   onQueued(running: number, queued: number, context: CallContext): void {
     const call = callOf(context);
     if (!this.#telemetry.hears(call)) return;
-    const at = this.#settings.tools.clock.epochNow();
+    const at = this.clock.epochNow();
     this.#telemetry.tell(call, { type: 'queued', call: call.id, dependency: this.key, at, running, queued });
   }
 
@@ -100,11 +112,11 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
   }
 
   retryAfterMsOf(result: Settled<unknown>): number | undefined {
-    return retryAfterMsOf(result, this.#settings.tools.clock.epochNow());
+    return retryAfterMsOf(result, this.clock.epochNow());
   }
 
   onTransition(from: CircuitState, to: CircuitState, retryAfterMs: number): void {
-    const at = this.#settings.tools.clock.epochNow();
+    const at = this.clock.epochNow();
     this.lastTransition = { at, from, to };
     this.outageSince = to === 'closed' ? null : (this.outageSince ?? at);
     const { events } = this.#telemetry;
@@ -116,7 +128,7 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
   onFleet(status: FleetStatus): void {
     const { events } = this.#telemetry;
     if (!events.active) return;
-    events.emit({ type: 'fleet', dependency: this.key, at: this.#settings.tools.clock.epochNow(), ...status });
+    events.emit({ type: 'fleet', dependency: this.key, at: this.clock.epochNow(), ...status });
   }
 
   /** How long a read goes without an answer before it is sent once more, in ms; `undefined` if that can't be told yet. */
@@ -144,7 +156,7 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
 
   snapshot(): DependencySnapshot {
     const { bulkhead } = this;
-    const { limits, tools } = this.#settings;
+    const { limits } = this.#settings;
     return {
       // First: it is asked for the state now, and that may be another.
       breaker: this.breaker?.snapshot() ?? null,
@@ -156,7 +168,7 @@ export class Dependency implements BulkheadHooks, BreakerHooks {
       maxQueued: finite(bulkhead?.maxQueued),
       budget: this.budget?.snapshot() ?? null,
       retriesAvailable: this.budget?.available ?? null,
-      hedgeAfterMs: (limits.hedge && this.hedgeAfterMs(limits.hedge, tools.clock.now())) || null,
+      hedgeAfterMs: (limits.hedge && this.hedgeAfterMs(limits.hedge, this.clock.now())) || null,
       counters: { ...this.counters },
       lastFailure: this.lastFailure,
     };

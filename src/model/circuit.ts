@@ -70,7 +70,7 @@ export type Admission =
   | { readonly circuit: Circuit; readonly retryAfterMs: number };
 
 export function closedCircuit(generation: number, now: number, limits: CircuitLimits): Closed {
-  if (limits.window === undefined) return { state: 'closed', generation, failures: 0 };
+  if (limits.window === undefined) return generation === 0 ? NEW : { state: 'closed', generation, failures: 0 };
   const { span } = limits.window;
   const window = 'size' in span ? countWindow(span.size) : timeWindow(span.durationMs, now);
   return { state: 'closed', generation, failures: 0, window };
@@ -87,6 +87,8 @@ export function advance(circuit: Circuit, now: number): Circuit {
   return { state: 'half-open', generation: circuit.generation + 1, trips: circuit.trips, successes: 0 };
 }
 
+// One for all: there may be thousands, and most of them never change.
+const NEW: Closed = { state: 'closed', generation: 0, failures: 0 };
 const NO_WAIT = (): number => 0;
 
 /**

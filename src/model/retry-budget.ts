@@ -10,7 +10,9 @@ export interface RetryBudgetLimits {
 
 /** The calls of the last ten seconds, what of their earnings is spent, and the reserve of always allowed retries. Updated in place. */
 export interface RetryBudgetState {
-  readonly counts: SlicedCounts;
+  readonly calls: SlicedCounts;
+  /** In retries, as parts of slices. Made for the first retry that the reserve does not pay for: mostly there is none. */
+  spent: SlicedCounts | undefined;
   reserve: number;
   reserveAt: number;
 }
@@ -18,19 +20,18 @@ export interface RetryBudgetState {
 // Finagle's RetryBudget looks back ten seconds too: an hour of quiet traffic must not pay for a storm.
 const SPAN_MS = 10_000;
 
-// The kinds counted.
-const CALLS = 0;
-const SPENT = 1;
+// Each is counted for itself.
+const ALL = 0;
 // 5 × 0.2 may come out as 0.9999…: rounding must not take a retry that was earned.
 const ROUNDING = 1e-9;
 
 export function fullBudget(now: number, limits: RetryBudgetLimits): RetryBudgetState {
-  return { counts: slicedCounts(SPAN_MS, 2, now), reserve: fullReserve(limits), reserveAt: now };
+  return { calls: slicedCounts(SPAN_MS, 1, now), spent: undefined, reserve: fullReserve(limits), reserveAt: now };
 }
 
 /** Counts one call: the load that retries are measured against. */
 export function deposit(state: RetryBudgetState, now: number): void {
-  addCount(state.counts, CALLS, now);
+  addCount(state.calls, ALL, now);
 }
 
 /** Takes one retry out of the budget, or answers `false`. */
@@ -43,14 +44,9 @@ export function withdraw(state: RetryBudgetState, now: number, limits: RetryBudg
   if (unspent(state, now, limits) < 1) return false;
   // What was earned first leaves first. Were they of the moment, all that was spent in one would come back at once ten seconds
   // later: a dependency that is down would be hit by everybody's retries every ten seconds.
-  const { counts } = state;
-  addToOldest(
-    counts,
-    SPENT,
-    now,
-    1,
-    (slice) => countIn(counts, slice, CALLS) * limits.ratio - countIn(counts, slice, SPENT),
-  );
+  const { calls, spent = slicedCounts(SPAN_MS, 1, now) } = state;
+  state.spent = spent;
+  addToOldest(spent, ALL, now, 1, (slice) => countIn(calls, slice, ALL) * limits.ratio - countIn(spent, slice, ALL));
   return true;
 }
 
@@ -73,9 +69,9 @@ export interface RetryBudgetSnapshot {
 export function budgetSnapshot(state: RetryBudgetState, now: number, limits: RetryBudgetLimits): RetryBudgetSnapshot {
   refill(state, now, limits);
   return {
-    calls: countOf(state.counts, CALLS, now),
+    calls: countOf(state.calls, ALL, now),
     // Without the dust that sums of parts leave.
-    retries: Number(countOf(state.counts, SPENT, now).toFixed(6)),
+    retries: Number(spentAt(state, now).toFixed(6)),
     reserve: state.reserve,
   };
 }
@@ -88,15 +84,20 @@ export function restoredBudget(
   limits: RetryBudgetLimits,
 ): RetryBudgetState {
   const state = fullBudget(now - elapsedMs, limits);
-  addCount(state.counts, CALLS, now - elapsedMs, snapshot.calls);
-  addCount(state.counts, SPENT, now - elapsedMs, snapshot.retries);
+  addCount(state.calls, ALL, now - elapsedMs, snapshot.calls);
+  state.spent = slicedCounts(SPAN_MS, 1, now - elapsedMs);
+  addCount(state.spent, ALL, now - elapsedMs, snapshot.retries);
   state.reserve = Math.min(fullReserve(limits), snapshot.reserve);
   return state;
 }
 
 function unspent(state: RetryBudgetState, now: number, limits: RetryBudgetLimits): number {
-  const earned = countOf(state.counts, CALLS, now) * limits.ratio;
-  return Math.floor(earned - countOf(state.counts, SPENT, now) + ROUNDING);
+  const earned = countOf(state.calls, ALL, now) * limits.ratio;
+  return Math.floor(earned - spentAt(state, now) + ROUNDING);
+}
+
+function spentAt({ spent }: RetryBudgetState, now: number): number {
+  return spent === undefined ? 0 : countOf(spent, ALL, now);
 }
 
 function refill(state: RetryBudgetState, now: number, limits: RetryBudgetLimits): void {

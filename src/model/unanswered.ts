@@ -17,20 +17,25 @@ export abstract class Unanswered<C extends Unanswered<C>> extends Link<C> {
  */
 export class UnansweredCalls<C extends Unanswered<C>> {
   readonly #calls = new LinkedList<C>();
-  /** Those without a deadline: they can't be told from what takes long. */
-  readonly #endless = new LinkedList<C>();
+  /** Those without a deadline: they can't be told from what takes long. Made for the first, for mostly there is none. */
+  #endless: LinkedList<C> | undefined;
 
   get size(): number {
-    return this.#calls.size + this.#endless.size;
+    return this.#calls.size + (this.#endless?.size ?? 0);
   }
 
   add(call: C): void {
-    (call.limit.deadlineAt < Infinity ? this.#calls : this.#endless).add(call);
+    if (call.limit.deadlineAt < Infinity) {
+      this.#calls.add(call);
+      return;
+    }
+    this.#endless ??= new LinkedList();
+    this.#endless.add(call);
   }
 
   /** `false` if it is not there any more. */
   delete(call: C): boolean {
-    return this.#calls.remove(call) || this.#endless.remove(call);
+    return this.#calls.remove(call) || this.#endless?.remove(call) === true;
   }
 
   /** When the oldest call will be lost, if it gets no answer; `Infinity` if there is none. */
@@ -49,7 +54,7 @@ export class UnansweredCalls<C extends Unanswered<C>> {
 
   /** All of them. */
   values(): C[] {
-    return [...this.#calls.values(), ...this.#endless.values()];
+    return [...this.#calls.values(), ...(this.#endless?.values() ?? [])];
   }
 }
 

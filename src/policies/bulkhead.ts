@@ -5,7 +5,7 @@ import { CallContext, type Done, Layer, type Next, type Watcher } from '../layer
 import { ConcurrencyLimit, type Sign } from '../model/concurrency-limit.ts';
 import { Link } from '../model/linked-list.ts';
 import type { Settled } from '../model/outcome.ts';
-import { letIn, noPermits, type Permits, passOn, takeSlot } from '../model/permits.ts';
+import { joinQueue, letIn, noPermits, type Permits, passOn, queuedIn, takeSlot } from '../model/permits.ts';
 import { Unanswered, UnansweredCalls } from '../model/unanswered.ts';
 import {
   type BulkheadLimits,
@@ -154,13 +154,14 @@ export class Bulkhead extends Layer {
 
   /** Calls that wait for one. */
   get queued(): number {
-    return this.#permits.queue.size;
+    return queuedIn(this.#permits);
   }
 
   /** Refuses waiting and later calls with {@link ClosedError}; resolves when no call is running. Safe to call twice. */
   close(): Promise<void> {
     this.#closed = true;
-    for (const waiter of this.#permits.queue.values()) waiter.abort(new ClosedError({ dependency: this.#tools.name }));
+    const waiting = this.#permits.queue?.values() ?? [];
+    for (const waiter of waiting) waiter.abort(new ClosedError({ dependency: this.#tools.name }));
     if (this.#permits.running === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onIdle ??= [];
@@ -245,19 +246,19 @@ export class Bulkhead extends Layer {
   }
 
   #join<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
-    const { running, queue } = this.#permits;
+    const { running, queued } = this;
     const { clock, name } = this.#tools;
-    if (queue.size >= this.#limits.maxQueued) {
-      return done({ error: new BulkheadFullError(running, queue.size, { dependency: name }) });
+    if (queued >= this.#limits.maxQueued) {
+      return done({ error: new BulkheadFullError(running, queued, { dependency: name }) });
     }
     const waiter = new Waiter(new Slot(context, this));
-    queue.add(waiter);
+    joinQueue(this.#permits, waiter);
     const { scope } = context;
     const since = clock.now();
     scope.onAbort(waiter);
     const timeout = this.#queueTimeouts?.start(since, waiter, this);
     const stopWatch = this.#watchForLost(waiter);
-    this.#hooks.onQueued?.(running, queue.size, context);
+    this.#hooks.onQueued?.(running, queued + 1, context);
     /** What belongs to the wait is undone by the waiter, and not by who granted the slot: on Workers, that is another request. */
     const waited = (): void => {
       timeout?.stop();
