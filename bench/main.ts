@@ -55,7 +55,7 @@ function foundBy<T>(script: string, ...args: readonly string[]): T {
   return JSON.parse(text);
 }
 
-const retaining = ['steadfetch', 'cockatiel', 'ffetch', 'ky', 'p-limit + p-retry'];
+const retaining = ['steadfetch', 'by hand', 'cockatiel', 'ffetch', 'ky', 'p-limit + p-retry'];
 show(
   'What calls under one signal leave behind, in bytes per call',
   Object.fromEntries(

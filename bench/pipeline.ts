@@ -18,6 +18,7 @@ import pLimit from 'p-limit';
 import pRetry from 'p-retry';
 import { createClient } from 'steadfetch';
 
+import { byHand } from './by-hand.ts';
 import type { Contenders } from './rounds.ts';
 
 const DEADLINE_MS = 60_000;
@@ -52,7 +53,7 @@ export function cockatiel(): IPolicy {
  */
 export function pipelines(underSignal: boolean, { url, fetch: inner }: Upstream = NOWHERE): Contenders<Response> {
   const init = (): { signal?: AbortSignal } => (underSignal ? { signal: new AbortController().signal } : {});
-  const [bare, ours, theirs, opossums, ffetchs, kys, ofetchs, ps] = [1, 2, 3, 4, 5, 6, 7, 8].map(init);
+  const [bare, ours, theirs, opossums, ffetchs, kys, ofetchs, ps, hands] = Array.from({ length: 9 }, init);
 
   const steady = createClient({ fetch: inner, deadlineMs: DEADLINE_MS, attemptTimeoutMs: ATTEMPT_MS });
 
@@ -68,10 +69,12 @@ export function pipelines(underSignal: boolean, { url, fetch: inner }: Upstream 
   const kyFetch = ky.create({ fetch: inner, timeout: ATTEMPT_MS, retry: 3 });
   const ofetch = createFetch({ fetch: inner });
   const limit = pLimit(64);
+  const least = byHand(inner);
 
   return {
     bare: () => inner(url, bare),
     steadfetch: () => steady.fetch(url, ours),
+    'by hand': () => least(url, hands),
     cockatiel: () => policy.execute((context) => inner(url, { signal: context.signal }), theirs?.signal),
     opossum: () => opossum.fire(url) as Promise<Response>,
     ffetch: () => ffetch(url, ffetchs),

@@ -1,5 +1,6 @@
 // What calls leave behind: run in a process of its own for each contender, with --expose-gc, by main.ts.
 import { parseArgs } from 'node:util';
+import { getHeapStatistics } from 'node:v8';
 
 import { pipelines } from './pipeline.ts';
 
@@ -7,6 +8,8 @@ import { pipelines } from './pipeline.ts';
 export interface Retained {
   readonly peakBytes: number;
   readonly leftBytes: number;
+  /** Of garbage, too: what the collector has to go through. */
+  readonly allocatedBytes: number;
   /** Timers that are still there, referenced or not. */
   readonly timers: number;
 }
@@ -24,14 +27,18 @@ async function retained(call: () => Promise<unknown>, calls: number): Promise<Re
   for (let warm = 0; warm < BATCH; warm += 1) await call();
   const before = await collect();
   let peak = before;
+  const allocated = (): number => getHeapStatistics().total_allocated_bytes ?? Number.NaN;
+  const allocatedBefore = allocated();
   for (let done = 0; done < calls; done += 1) {
     await call();
     if (done % BATCH === 0) peak = Math.max(peak, process.memoryUsage().heapUsed);
   }
+  const allocatedAfter = allocated();
   const after = await collect();
   const timers = process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
   const perCall = (bytes: number): number => Math.round(((bytes - before) / calls) * 10) / 10;
-  return { peakBytes: perCall(peak), leftBytes: perCall(after), timers };
+  const allocatedBytes = Math.round((allocatedAfter - allocatedBefore) / calls);
+  return { peakBytes: perCall(peak), leftBytes: perCall(after), allocatedBytes, timers };
 }
 
 const { positionals, values } = parseArgs({

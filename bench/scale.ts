@@ -116,13 +116,15 @@ async function stores(): Promise<Row> {
     await (await call()).arrayBuffer();
     return call;
   };
-  const build = (length: number): (() => Promise<unknown>) => {
+  const build = (length: number, init?: ResponseInit): (() => Promise<unknown>) => {
     const body = new Uint8Array(length);
-    return async () => new Response(body);
+    return async () => new Response(body, init);
   };
+  const headers = { age: '1', 'cache-status': 'steadfetch; hit; ttl=3599', 'content-length': String(1_024) };
   const contenders = {
     'hit 1 kB': await hit(1_024),
     'build 1 kB': build(1_024),
+    'build 1 kB with its headers': build(1_024, { headers }),
     'hit 100 kB': await hit(102_400),
     'build 100 kB': build(102_400),
   };
@@ -143,6 +145,9 @@ async function stores(): Promise<Row> {
     rounded(overRounds(over, (time) => time(`hit ${length}`) / time(`build ${length}`)));
   return {
     'hit of 1 kB': ratio('1 kB'),
+    'of that, its headers': rounded(
+      overRounds(over, (time) => time('build 1 kB with its headers') / time('build 1 kB')),
+    ),
     'hit of 100 kB': ratio('100 kB'),
     'get, of all entries': rounded(overRounds(sizes, (time) => time('large') / time('small'))),
   };
