@@ -43,7 +43,7 @@ function isBuilt() {
   if (!existsSync(lastWritten)) return false;
   const sources = readdirSync('src', { recursive: true }).map((name) => join('src', name));
   const builtAt = statSync(lastWritten).mtimeMs;
-  return [...sources, 'package.json', 'tsup.config.ts', 'tsconfig.json', 'tsconfig.build.json'].every(
+  return [...sources, 'package.json', 'rolldown.config.ts', 'tsconfig.json', 'tsconfig.build.json'].every(
     (source) => statSync(source).mtimeMs <= builtAt,
   );
 }

@@ -9,10 +9,9 @@ import {
 } from 'typedoc';
 import type { PluginOptions } from 'typedoc-plugin-markdown';
 
-import tsup from '../../tsup.config.ts';
+import { entries } from '../../rolldown.config.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-const entries = (tsup as { readonly entry: Readonly<Record<string, string>> }).entry;
 
 const DISPOSAL = 'steadfetch.Client.[asyncDispose]';
 

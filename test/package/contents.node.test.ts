@@ -21,11 +21,11 @@ beforeAll(async () => {
   paths = packed.files.map(({ path }) => path);
 }, 60_000);
 
-// The code that several entries share, under names made of its own contents.
-const chunk = /^dist\/chunk-[A-Z0-9]{8}\.js$/;
+// The code that several entries share.
+const shared = ['dist/shared.js', 'dist/fleet/shared.js'];
 
 test('the package has its entries, what they share, maps, declarations and what npm shows, and nothing else', () => {
-  const code = [...entries.map((entry) => entry.code.slice(2)), ...paths.filter((path) => chunk.test(path))];
+  const code = [...entries.map((entry) => entry.code.slice(2)), ...shared];
   const declarations = globSync('src/**/*.ts').map((path) => path.replace(/^src(.*)\.ts$/, 'dist$1.d.ts'));
   const shown = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
   const expected = [...code, ...code.map((path) => `${path}.map`), ...declarations, ...shown];
@@ -33,7 +33,7 @@ test('the package has its entries, what they share, maps, declarations and what 
   expect(entries.map(({ types }) => types.slice(2)).filter((path) => !paths.includes(path))).toEqual([]);
 });
 
-test('every file of the package that another one asks for is in it, and no chunk is there for nobody', () => {
+test('every file of the package that another one asks for is in it, and nothing is shared by nobody', () => {
   const asked = paths
     .filter((path) => /\.(?:js|d\.ts)$/.test(path))
     .flatMap((path) => {
@@ -47,7 +47,7 @@ test('every file of the package that another one asks for is in it, and no chunk
     .map((path) => (paths.includes(path) ? path : path.replace(/\.ts$/, '.d.ts')));
   expect(asked.length).toBeGreaterThan(100);
   expect(asked.filter((path) => !paths.includes(path))).toEqual([]);
-  expect(paths.filter((path) => chunk.test(path) && !asked.includes(path))).toEqual([]);
+  expect(shared.filter((path) => !asked.includes(path))).toEqual([]);
 });
 
 test('maps have the sources in them: the package has none', () => {
