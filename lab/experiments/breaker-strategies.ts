@@ -23,7 +23,7 @@ const SLOW = { ...OUTAGE, instances: 5, fromMs: 2_000, condition: 'slow' } as co
 const HANG = { instances: 10, perSecond: 1, seconds: 60, fromMs: 1_000, condition: 'hangs' } as const;
 const LENGTHS = [1, 2, 3, 5, 7, 9, 10, 12, 14, 17, 20, 25, 30, 37, 45];
 const OF_LENGTHS = { instances: 10, perSecond: 10, fromMs: 1_000 };
-const RESETS = [100, 200, 300, 400, 1_000, 3_000];
+export const RESETS = [100, 200, 300, 400, 1_000, 3_000];
 const RATES = { '10 calls a second each': 10, '30 calls a second each': 30, '100 calls a second each': 100 } as const;
 const OF_RATES = { instances: 20, fromMs: 1_000 };
 /** More calls than it can take, and what it can't take it refuses at once. */

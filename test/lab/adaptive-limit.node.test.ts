@@ -4,6 +4,8 @@ import { VirtualClock } from '../../lab/clock.ts';
 import { holds } from '../../lab/experiment.ts';
 import { adaptiveLimit } from '../../lab/experiments/adaptive-limit.ts';
 import { aimd, gradient2, limitedFetch } from '../../lab/limits.ts';
+import { numberOf } from '../docs/figures.ts';
+import { holdsFor, isAbout, isAsSaid, shareOf } from './why.ts';
 
 const result = await adaptiveLimit.run(1, () => {});
 
@@ -58,3 +60,58 @@ test('gradient2() grows while calls take what they did in the long run, and fall
   for (let call = 0; call < 200; call += 1) limiter.note(400, limiter.limit, false);
   expect(limiter.limit).toBeLessThan(before / 2);
 });
+
+const { stories, more } = result;
+const over = stories['1.5 times what it can do'];
+
+holdsFor('An adaptive limit', adaptiveLimit, result, [
+  [
+    /With (64) slots in each of (ten) instances, a service that is asked for half as much again as it can do answers nobody in time; with (two) it answers (a third)\./,
+    (_slots, _instances, _two, share) => {
+      expect(adaptiveLimit.parameters['instances']).toBe(10);
+      expect(over['the default: 64 each'].goodput).toBe(0);
+      isAbout(over['too few: 2 each'].goodput, share);
+    },
+  ],
+  [
+    /AIMD, which learns from calls that time out, answers nearly all, but half of them take longer than (588) ms\./,
+    (ms) => {
+      // Only what is dropped tells it anything, as above.
+      expect(over.AIMD.goodput).toBeGreaterThan(0.97);
+      expect(Math.floor(over.AIMD.medianMs)).toBe(Number(ms));
+    },
+  ],
+  [
+    /A gradient of latencies brings that down to (252) ms, and is wrong where latencies rise for other reasons: with a long tail, or a service (four) times slower that could take any number of calls, it answers (17) % and (5) % of what can be\./,
+    (ms, _times, ofTail, ofSlow) => {
+      isAsSaid(over.Gradient2.medianMs, ms);
+      isAsSaid(100 * stories['a long tail'].Gradient2.goodput, ofTail);
+      isAsSaid(100 * stories['slow, but not for load'].Gradient2.goodput, ofSlow);
+    },
+  ],
+  [
+    /With \[`maxConcurrent: "adaptive"`\]\(adaptive-limit\.md\) it is (175) ms, and (nine tenths) and more are answered in each of these stories; no call fails on a good day\./,
+    (ms, share) => {
+      isAsSaid(over.adaptive.medianMs, ms);
+      for (const runs of Object.values(stories)) expect(runs.adaptive.goodput).toBeGreaterThan(shareOf(share));
+      expect(more['a good day'].failed).toBe(0);
+    },
+  ],
+  [
+    /It costs a longer queue than the right number, with which it is (85) ms, and uneven shares: with (three) times the load, the instance with the fewest answers had a fourteenth of the average in (ten) seconds\./,
+    (ms) => {
+      isAsSaid(over['about right: 7 each'].medianMs, ms);
+      isAsSaid(1 / stories['3 times'].adaptive.leastShare, '14');
+    },
+  ],
+  [
+    /Calls answered, as a share of what the service could answer, with (two), (seven) and (64) slots, AIMD, Gradient2 and adaptive/,
+    (...slots) => {
+      const names = Object.keys(over);
+      expect(names.slice(0, 3).map((name) => /(\d+) each$/.exec(name)?.[1])).toEqual(
+        slots.map((said) => String(numberOf(said))),
+      );
+      expect(names.slice(3)).toEqual(['AIMD', 'Gradient2', 'adaptive']);
+    },
+  ],
+]);
