@@ -15,7 +15,7 @@ import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, fetchAndStore, url, watch } from '../client/bench.ts';
 import { fallbackBench, good, shown } from '../client/fallback-bench.ts';
 import { entryOf } from '../stores/idb-bench.ts';
-import { msOf, numberOf } from './figures.ts';
+import { figuresIn, msOf, numberOf } from './figures.ts';
 
 /** Figures of a page, by the words around them, and what has to be true of them. */
 interface Figures {
@@ -256,7 +256,5 @@ const figures: readonly Figures[] = [
 afterEach(() => void vi.unstubAllGlobals());
 
 test.for(figures)('$page: $says', async ({ page, says, holds }) => {
-  const found = says.exec(readFileSync(`docs/${page}.md`, 'utf8'));
-  if (found === null) throw new Error(`docs/${page}.md has nothing like ${says}`);
-  await holds(...found.slice(1));
+  await holds(...figuresIn(page, says));
 });

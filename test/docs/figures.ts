@@ -1,5 +1,7 @@
 // Numbers and spans as the pages write them, and back.
 
+import { readFileSync } from 'node:fs';
+
 const WORDS = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
 
 const DAY_MS = 86_400_000;
@@ -39,4 +41,11 @@ export function numbersIn(markdown: string): string[] {
   const prose = markdown.replaceAll(/```.*?```|`[^`]*`|\]\([^)]*\)/gs, ' ');
   const words = WORDS.slice(2).join('|');
   return prose.match(new RegExp(`(?<![\\w-])(?:\\d[\\d,.]*\\d|\\d|${words})(?![\\w-])`, 'g')) ?? [];
+}
+
+/** What a page has in the place of the groups of `says`. @throws Error if it has nothing like it. */
+export function figuresIn(page: string, says: RegExp): string[] {
+  const found = says.exec(readFileSync(`docs/${page}.md`, 'utf8'));
+  if (found === null) throw new Error(`docs/${page}.md has nothing like ${says}`);
+  return found.slice(1);
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { holds } from '../../lab/experiment.ts';
 import { hedging } from '../../lab/experiments/hedging.ts';
 import { numberOf } from '../docs/figures.ts';
-import { defaults, holdsFor, isAbout, isAsSaid, shareOf } from './why.ts';
+import { defaults, holdsFor, holdsIn, isAbout, isAsSaid, shareOf } from './why.ts';
 
 const result = await hedging.run(1, () => {});
 const { quiet, busy } = result;
@@ -93,4 +93,44 @@ holdsFor('Hedged requests', hedging, result, [
     () => expect(Object.keys(quiet).slice(0, 3)).toEqual(['no hedge', percentile, 'too early']),
   ],
   [/\[`hedge`\]\(hedging\.md\) is off by default\./, () => expect(defaults.limits.hedge).toBe(false)],
+]);
+
+holdsIn('docs/hedging.md', 'Too early, and in an overload', [
+  [
+    // What bounds it: test/client/hedge.test.ts.
+    /`afterMs` is bounded by the retry budget alone\. Too short, it is spent on reads that would have been answered anyway, and is gone when it matters:/,
+    () => {
+      expect(quiet['too early'].extra).toBeLessThan(quiet['too early, no budget'].extra / 2);
+      expect(quiet['too early'].p50).toBeCloseTo(quiet['no hedge'].p50, -0.5);
+      expect(quiet['too early'].p999).toBeGreaterThan(4 * quiet['too early, no budget'].p999);
+    },
+  ],
+  [
+    /Latencies of reads\. One in a thousand takes (1,000) ms without hedges and with ones that are sent too early, and (239) ms after the 95th percentile, for (5) % more load/,
+    (without, after, percent) => {
+      for (const name of ['no hedge', 'too early'] as const) isAsSaid(quiet[name].p999, without);
+      isAsSaid(quiet[percentile].p999, after);
+      isAsSaid(100 * quiet[percentile].extra, percent);
+    },
+  ],
+  [
+    /An overload makes every answer late, and then hedges are load and nothing else\. After the percentile they add (4) % of requests, which takes (17) % of the answers while it lasts \((a tenth), with the (ten) seconds after it\), and the service is back as soon as without\./,
+    (extra, percent, share, seconds) => {
+      isAsSaid(100 * busy[percentile].extra, extra);
+      isAsSaid(100 * (1 - answeredFor(10, 14)), percent);
+      isAbout(1 - answeredFor(10, 14 + numberOf(seconds)), share);
+      expect(busy[percentile].recoverySeconds).toBe(busy['no hedge'].recoverySeconds);
+    },
+  ],
+  [
+    /Sent too early, with the budget off, they keep it down long after \(`npm run lab -- hedging`\):/,
+    () => expect(busy['too early, no budget']).toMatchObject({ recoverySeconds: Infinity, inTheEnd: 0 }),
+  ],
+  [
+    /Reads answered per second around a spike\. All recover, but hedges that are sent too early without a budget/,
+    () => {
+      const recovered = Object.entries(busy).filter(([, { recoverySeconds }]) => recoverySeconds < Infinity);
+      expect(recovered.map(([name]) => name)).toEqual(['no hedge', percentile, 'too early']);
+    },
+  ],
 ]);

@@ -13,21 +13,28 @@ export const defaults = resolveClient();
 /** Words of a section, with its figures as groups, and what has to be true of these. */
 export type Claim = readonly [says: RegExp, holds: (...figures: string[]) => void | Promise<void>];
 
-/**
- * Has a section of docs/why.md hold of what the experiment has found, with the seed of the figures: each of its sentences, each
- * figure in them, and the pictures.
- */
+/** Has a section of docs/why.md hold of what the experiment has found, with the seed of the figures; and the pictures. */
 export function holdsFor<R>(section: string, experiment: Experiment<R>, result: R, claims: readonly Claim[]): void {
-  const text = textOf(section);
+  holdsIn(PAGE, section, claims);
+
+  const figures = experiment.figures(result);
+  test.for(figures)('why.md: the picture $name shows what has been found', ({ name, svg }) => {
+    expect(readFileSync(`docs/figures/${name}.svg`, 'utf8')).toBe(svg);
+  });
+}
+
+/** Has a section of a page hold: each of its sentences, and each figure in them. */
+export function holdsIn(page: string, section: string, claims: readonly Claim[]): void {
+  const text = textOf(page, section);
   const found = claims.map(([says]) => says.exec(text));
 
   const cases = claims.map(([says, holds], index) => ({ says, holds, match: found[index] }));
-  test.for(cases)('why.md says, and it is so: $says', async ({ says, holds, match }) => {
+  test.for(cases)(`${page} says, and it is so: $says`, async ({ says, holds, match }) => {
     if (match == null) throw new Error(`"${section}" does not say ${says}`);
     await holds(...match.slice(1));
   });
 
-  test(`why.md: "${section}" has no sentence, and no figure, that nothing is asked about`, () => {
+  test(`${page}: "${section}" has no sentence, and no figure, that nothing is asked about`, () => {
     const isHeld = (from: number, to: number): boolean =>
       found.some((match) => match !== null && match.index < to && match.index + match[0].length > from);
     const sentences = Array.from(text.matchAll(/\S.*?(?:[.:)][*)]*(?= [A-Z(*!])|$)/gm));
@@ -36,11 +43,6 @@ export function holdsFor<R>(section: string, experiment: Experiment<R>, result: 
     expect(unheld.map(([words]) => words)).toEqual([]);
     const held = found.flatMap((match) => match?.slice(1) ?? []).flatMap(numbersIn);
     expect(numbersIn(text).sort()).toEqual(held.sort());
-  });
-
-  const figures = experiment.figures(result);
-  test.for(figures)('why.md: the picture $name shows what has been found', ({ name, svg }) => {
-    expect(readFileSync(`docs/figures/${name}.svg`, 'utf8')).toBe(svg);
   });
 }
 
@@ -55,6 +57,7 @@ const SHARES: Readonly<Record<string, number>> = {
   'one in fifty': 1 / 50,
   'a twentieth': 1 / 20,
   'one call in twenty': 1 / 20,
+  'an eleventh': 1 / 11,
   'a tenth': 1 / 10,
   'a fifth': 1 / 5,
   'a quarter': 1 / 4,
@@ -78,11 +81,11 @@ export function isAbout(value: number, said: string): void {
   expect(Math.abs(value / shareOf(said) - 1)).toBeLessThan(0.1);
 }
 
-function textOf(section: string): string {
+function textOf(page: string, section: string): string {
   const heading = `\n## ${section}\n`;
-  const [, after = ''] = readFileSync(PAGE, 'utf8').split(heading);
+  const [, after = ''] = readFileSync(page, 'utf8').split(heading);
   const [text = ''] = after.split(/^## /m);
-  if (text === '') throw new Error(`${PAGE} has no section "${section}"`);
+  if (text === '') throw new Error(`${page} has no section "${section}"`);
   // Lines in brackets only name more pictures.
   return text.replace(/^\(.*\)$/gm, '');
 }
