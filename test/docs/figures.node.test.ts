@@ -14,6 +14,7 @@ import { bytesOf, type Store } from '../../src/stores/store.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, fetchAndStore, url, watch } from '../client/bench.ts';
 import { fallbackBench, good, shown } from '../client/fallback-bench.ts';
+import { shareOf } from '../lab/why.ts';
 import { entryOf } from '../stores/idb-bench.ts';
 import { figuresIn, msOf, numberOf } from './figures.ts';
 
@@ -55,6 +56,39 @@ function limitAfter(sign: Sign, calls: number, msPerCall: number): { last: numbe
     most = Math.max(most, limit.value);
   }
   return { last: limit.value, least, most };
+}
+
+/** A limit as high as it gets, of a dependency whose calls take so long. */
+function highLimit(usualMs = 100) {
+  const limit = new ConcurrencyLimit();
+  let now = 0;
+  /** What it is, after a call that ends so much later. */
+  const note = (afterMs: number, latencyMs = usualMs, sign: Sign = 'served'): number => {
+    now += afterMs;
+    limit.note({ sign, latencyMs, running: limit.value, now, epochNow: now });
+    return limit.value;
+  };
+  while (limit.value < 1_000) note(10);
+  return {
+    note,
+    now: () => now,
+    /** What it comes to, change by change, while all calls end like that. */
+    changes(count: number, latencyMs?: number, sign?: Sign): number[] {
+      const values: number[] = [];
+      for (let before = limit.value, calls = 0; values.length < count; before = limit.value, calls += 1) {
+        if (calls > 10_000) throw new Error('It stays what it is');
+        if (note(10, latencyMs, sign) !== before) values.push(limit.value);
+      }
+      return values;
+    },
+    /** Whether it falls for calls that take so long, or are dropped. */
+    falls(latencyMs: number, isDropped = (_: number): boolean => false): boolean {
+      const calls = Array.from({ length: 200 }, (_, call) =>
+        note(20, latencyMs, isDropped(call) ? 'dropped' : 'served'),
+      );
+      return Math.min(...calls) < 1_000;
+    },
+  };
 }
 
 /** How many of so many reads may be hedged after that percentile. */
@@ -219,6 +253,29 @@ const figures: readonly Figures[] = [
     },
   },
   {
+    page: 'hedging',
+    says: /A page that asks for (\d+) things waits for the slowest of them, so every (fourth) page is slow/,
+    holds(things, every) {
+      expect(Math.round(1 / (1 - 0.99 ** numberOf(things)))).toBe(
+        ['third', 'fourth', 'fifth'].indexOf(every ?? '') + 3,
+      );
+    },
+  },
+  {
+    page: 'hedging',
+    says: /not more than (an eleventh) above the true percentile/,
+    holds(share) {
+      const excesses = Array.from({ length: 1_000 }, (_, index) => {
+        const [tookMs, pace] = [100 + index, newPace(0)];
+        for (let read = 0; read < 20; read += 1) noteRead(pace, tookMs, 0.95, 0);
+        return (percentileMs(pace, 0.95, 0) ?? 0) / tookMs - 1;
+      });
+      expect(Math.min(...excesses)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...excesses)).toBeLessThan(shareOf(share));
+      expect(Math.max(...excesses)).toBeGreaterThan(0.98 * shareOf(share));
+    },
+  },
+  {
     page: 'adaptive-limit',
     says: /It\nbegins with (\d+), and is from (\d+) to (\S+)\. /,
     holds(start, least, most) {
@@ -231,6 +288,113 @@ const figures: readonly Figures[] = [
     page: 'adaptive-limit',
     says: /to (\d+) at most before it is known how long calls take/,
     holds: (most) => expect(limitAfter('served', 1_000, 0).last).toBe(numberOf(most)),
+  },
+  {
+    page: 'adaptive-limit',
+    says: /^\| stays \| less than (half) of it is in use: /m,
+    holds(share) {
+      const after = (running: number): number => {
+        const limit = new ConcurrencyLimit();
+        for (let now = 0; now < 1_000; now += 10) {
+          limit.note({ sign: 'served', latencyMs: 50, running, now, epochNow: now });
+        }
+        return limit.value;
+      };
+      const start = new ConcurrencyLimit().value;
+      expect(after(start * shareOf(share) - 1)).toBe(start);
+      expect(after(start * shareOf(share))).toBe(start + 1);
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /grows by (half) of its root, for as long as a call takes \|/,
+    holds(share) {
+      const usualMs = 395;
+      const { changes, now } = highLimit(usualMs);
+      const [fallen = 0] = changes(1, 4 * usualMs);
+      // A call each ten milliseconds, from the first one that is judged.
+      const begunAt = now() + 10;
+      const [grown = 0] = changes(1);
+      expect(grown - fallen).toBeCloseTo(Math.sqrt(fallen) * shareOf(share), -0.4);
+      expect(now() - begunAt).toBe(400);
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /^\| falls, by (a fifth) at most \| calls take more than (\S+) times as long/m,
+    holds(most, times) {
+      const slower = 100 * Number(times);
+      expect([highLimit().falls(slower - 1), highLimit().falls(slower + 1)]).toEqual([false, true]);
+      const [first = 0, second] = highLimit().changes(2, 400);
+      expect(second).toBeCloseTo(first * (1 - shareOf(most)), -0.4);
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /^\| falls, by (half) at most \| (\d+) % more than usual are dropped/m,
+    holds(most, percent) {
+      // Judged twenty at a time.
+      const dropped = (percentOf: number) => (call: number) => (call * percentOf) % 100 < percentOf;
+      const few = highLimit().falls(100, dropped(numberOf(percent)));
+      expect([few, highLimit().falls(100, dropped(numberOf(percent) + 5))]).toEqual([false, true]);
+      const [first = 0, second] = highLimit().changes(2, 100, 'dropped');
+      expect(second).toBeCloseTo(first * shareOf(most), -0.4);
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /^\| goes back to where it was \| it has fallen to (a third), and that has helped nothing/m,
+    holds(share) {
+      const values = highLimit().changes(10, 400);
+      const back = values.indexOf(1_000);
+      expect(back).toBeGreaterThan(3);
+      expect(values[back - 1]).toBeLessThanOrEqual(1_000 * shareOf(share));
+      expect(values[back - 2]).toBeGreaterThan(1_000 * shareOf(share));
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /^\| dips to (\S+), for a moment \| calls have been held back/m,
+    holds(share) {
+      const { changes, note, now } = highLimit();
+      const [fallen = 0] = changes(1, 400);
+      expect(note(10_000 - (now() % 10_000))).toBeCloseTo(fallen * Number(share), -0.4);
+      expect(note(1_000)).toBeGreaterThanOrEqual(fallen);
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /some at a time \((\d+) and more, or (\w+) once (a second) has passed, and for at least as long as a call takes\)/,
+    holds(many, few, span) {
+      const judged = (afterMs: number): number => {
+        const { changes, note } = highLimit();
+        // What is judged begins anew with each change.
+        const [limit] = changes(1, 100, 'dropped');
+        let calls = 1;
+        while (note(afterMs, 100, 'dropped') === limit) calls += 1;
+        return calls;
+      };
+      expect(judged(15)).toBe(numberOf(many));
+      const everyMs = msOf(span) / (numberOf(few) - 1);
+      expect([judged(everyMs), judged(everyMs - 1)]).toEqual([numberOf(few), numberOf(few) + 1]);
+    },
+  },
+  {
+    page: 'adaptive-limit',
+    says: /whole multiples of (ten seconds) by the wall clock, .* long: of (\d+) where calls take (two)\./,
+    holds(usual, longer, calls) {
+      for (const [everyMs, takeMs] of [
+        [msOf(usual), 100],
+        [numberOf(longer) * 1_000, numberOf(calls) * 1_000],
+      ] as const) {
+        const { changes, note, now } = highLimit(takeMs);
+        const [fallen = 0] = changes(1, 4 * takeMs);
+        const until: number[] = [];
+        while (now() % everyMs !== everyMs - 10) until.push(note(10));
+        expect(Math.min(...until)).toBeGreaterThanOrEqual(fallen);
+        expect(note(10)).toBeLessThan((until.at(-1) ?? 0) / 2);
+      }
+    },
   },
   {
     page: 'telemetry',

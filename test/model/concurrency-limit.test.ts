@@ -82,7 +82,7 @@ test('ConcurrencyLimit falls when calls take much longer than when nobody waits,
   expect(settled.filter((each) => each < 50).length / settled.length).toBeLessThan(0.1);
 });
 
-test('ConcurrencyLimit is not moved by one call in ten that takes a hundred times as long', () => {
+test('ConcurrencyLimit is not moved by one call in twenty that takes a hundred times as long', () => {
   const { limit, windows } = limitBench();
   windows(3, { latencyMs: 100 });
   const before = limit.value;
