@@ -47,12 +47,36 @@ test.for([
   { how: '504', step: { status: 504, delayMs: 50 }, falls: true },
   { how: 'no answer in time', step: 'hang' as const, falls: true },
   { how: '404', step: { status: 404, delayMs: 50 }, falls: false },
+  { how: '408', step: { status: 408, delayMs: 50 }, falls: false },
   { how: '500', step: { status: 500, delayMs: 50 }, falls: false },
   { how: 'a network error', step: () => new TypeError('fetch failed'), falls: false },
 ])('An adaptive limit, of a dependency that answers with $how: falls $falls', async ({ step, falls }) => {
   const limit = await limitAfter([ok, step, step], { attemptTimeoutMs: 500 });
   if (falls) expect(limit).toBeLessThan(20);
   else expect(limit).toBeGreaterThanOrEqual(20);
+});
+
+test('An adaptive limit takes no wait for a slot for time that a call took', async () => {
+  const { client, clock } = clientBench([ok], { bulkhead: { maxConcurrent: 'adaptive', maxQueued: 200 } });
+  const burst = async (size: number): Promise<void> => {
+    const calls = Array.from({ length: size }, () => client.fetch(url));
+    await clock.advance(500);
+    await Promise.all(calls);
+  };
+  // How long calls take is known before anybody waits.
+  for (let time = 0; time < 10; time += 1) await burst(9);
+  const limits: number[] = [];
+  for (let time = 0; time < 4; time += 1) {
+    await burst(200);
+    limits.push(client.snapshot().dependencies[origin]?.maxConcurrent ?? 0);
+  }
+  expect(limits).toEqual(limits.toSorted((a, b) => a - b));
+});
+
+test('An adaptive limit learns as much from a 404 as from a 200, and nothing from a 500 or a network error', async () => {
+  expect(await limitAfter([{ status: 404, delayMs: 50 }])).toBe(await limitAfter([ok]));
+  expect(await limitAfter([{ status: 500, delayMs: 50 }])).toBe(20);
+  expect(await limitAfter([() => new TypeError('fetch failed')])).toBe(20);
 });
 
 test('An adaptive limit takes no backoff for time that a call took, and what it is that failed before it for dropped', async () => {

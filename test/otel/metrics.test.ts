@@ -243,6 +243,18 @@ test('instrument() measures how long calls waited for a slot, and how full the b
   expect(sums(await series('steadfetch.call.duration'))[0]?.slice(1)).toEqual([2, expect.closeTo(0.3)]);
 });
 
+test('instrument() tells how many may run for now, of a limit that is found out', async () => {
+  const { client, clock, series } = otelBench([{ delayMs: 50 }], { bulkhead: { maxConcurrent: 'adaptive' } });
+  const limit = async (): Promise<unknown> => (await series('steadfetch.bulkhead.running.limit'))[0]?.value;
+  const calls = Array.from({ length: 40 }, () => client.fetch(url));
+  await clock.advance(0);
+  expect(await limit()).toBe(20);
+  await clock.advance(1_000);
+  await Promise.all(calls);
+  expect(await limit()).toBe(client.snapshot().dependencies[origin]?.maxConcurrent);
+  expect(await limit()).toBeGreaterThan(20);
+});
+
 test('instrument() measures what is done behind callers as requests, and not as calls', async () => {
   const { client, clock, series } = otelBench([200, 500], {
     retry: false,

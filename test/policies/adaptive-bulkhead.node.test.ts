@@ -7,6 +7,7 @@ import {
   CircuitBreaker,
   ClosedError,
   compose,
+  retry,
   withDeadline,
   withTimeout,
 } from '../../src/index.ts';
@@ -98,6 +99,52 @@ test('Bulkhead with "adaptive" falls when calls get slow, lets who runs go on, a
   expect(started).toEqual(calls.map((_, nth) => String(nth)));
   expect(calls.map(({ seen }) => seen.value)).toEqual(started);
   expect(load(bulkhead)).toEqual([0, 0]);
+});
+
+test('Bulkhead with "adaptive" takes the waits between attempts for latency, unless it is inside of retry()', async () => {
+  for (const isInside of [true, false]) {
+    const { clock, bulkhead } = adaptiveBench();
+    const again = retry({ clock, maxAttempts: 2, initialDelayMs: 2_000, jitter: 0, budget: false });
+    const policy = isInside ? compose(again, bulkhead) : compose(bulkhead, again);
+    let flaky = false;
+    const call = async (): Promise<void> => {
+      let attempts = 0;
+      await policy.execute(async () => {
+        attempts += 1;
+        await new Promise<void>((resolve) => clock.schedule(100, resolve));
+        if (flaky && attempts === 1) down();
+      });
+    };
+    const burst = async (): Promise<void> => {
+      const calls = Array.from({ length: flaky ? 300 : 60 }, call);
+      await clock.advance(20_000);
+      await Promise.all(calls);
+    };
+    const limits: number[] = [];
+    for (let round = 0; round < 6; round += 1) {
+      flaky = round > 2;
+      await burst();
+      limits.push(bulkhead.maxConcurrent);
+    }
+    const [before = 0, after = 0] = limits.slice(-3);
+    if (isInside) expect(after).toBeGreaterThan(before);
+    else expect(after).toBeLessThan(before);
+  }
+});
+
+test('Bulkhead with slots by number finds nothing out: it asks for no sign, and for no date', async () => {
+  const signOf = vi.fn();
+  const { clock, bulkhead, call } = bulkheadBench({ maxConcurrent: 20 }, { signOf });
+  const epochNow = vi.spyOn(clock, 'epochNow');
+  for (let round = 0; round < 50; round += 1) {
+    const calls = Array.from({ length: 20 }, (_, nth) => call(String(nth)));
+    await clock.advance(100);
+    for (const each of calls) each.end();
+    await clock.advance(0);
+  }
+  expect(bulkhead.maxConcurrent).toBe(20);
+  expect(signOf).not.toHaveBeenCalled();
+  expect(epochNow).not.toHaveBeenCalled();
 });
 
 test('Bulkhead with "adaptive" falls for errors that are timeouts, and for no others', async () => {
