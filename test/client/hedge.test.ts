@@ -272,6 +272,17 @@ test.for([
   },
 );
 
+test('hedge hands on the answer it has, and not the error that came before it', async () => {
+  const { client, clock } = hedgeBench([() => failsAfter(60), late(60, 'busy', 503)]);
+  const call = watch(client.fetch(url));
+  await clock.advance(110);
+  expect([call.value?.status, await call.value?.text()]).toEqual([503, 'busy']);
+
+  function failsAfter(ms: number): Promise<TypeError> {
+    return new Promise((resolve) => void clock.schedule(ms, () => resolve(new TypeError('reset'))));
+  }
+});
+
 test('hedge learns nothing from refusals that come at once', async () => {
   const answer = (delayMs: number, status = 200) => ({ status, delayMs, body: null });
   const steps = [
@@ -303,6 +314,26 @@ test('hedge counts as retry.shouldRetry says what is good enough to win', async 
       (resolve) => void clock.schedule(ms, () => resolve(new Response('', { headers: { 'x-old': old } }))),
     );
   }
+});
+
+test('hedge asks retry.shouldRetry whether an answer is good, and the retry that gets it asks again', async () => {
+  const asked: unknown[] = [];
+  const { client, clock } = hedgeBench([late(60, '', 503), 'hang', 200], {
+    attemptTimeoutMs: 100,
+    retry: {
+      maxAttempts: 2,
+      shouldRetry: ({ response }) => {
+        asked.push(response);
+        return response?.status !== 200;
+      },
+    },
+  });
+  const call = watch(client.fetch(url));
+  await clock.advance(1_000);
+  expect(call.value?.status).toBe(200);
+  const [first] = asked;
+  expect(first).toMatchObject({ status: 503 });
+  expect(asked.filter((each) => each === first).length).toBeGreaterThan(1);
 });
 
 test('hedge hands on what retry.shouldRetry throws, and aborts the other', async () => {
@@ -554,6 +585,19 @@ test('hedge sends nothing more while somebody waits for a slot', async () => {
   await clock.advance(200);
   expect(calls.map(({ state }) => state)).toEqual(['rejected', 'rejected']);
   expect(clock.pending).toBe(0);
+});
+
+test('hedge has up to 1 + maxExtra times as many requests under way as there are slots', async () => {
+  const { client, clock, upstream } = hedgeBench(['hang'], {
+    bulkhead: { maxConcurrent: 3, maxQueued: 0 },
+    hedge: { afterMs: 50, maxExtra: 2 },
+  });
+  const calls = [1, 2, 3].map(() => watch(client.fetch(url)));
+  await clock.advance(500);
+  expect(upstream.requests.filter(({ signal }) => signal?.aborted === false)).toHaveLength(9);
+  expect(client.snapshot().dependencies[origin]?.running).toBe(3);
+  await clock.advance(60_000);
+  expect(calls.every(({ state }) => state === 'rejected')).toBe(true);
 });
 
 test('hedge takes no slot of its own', async () => {

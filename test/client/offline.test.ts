@@ -25,6 +25,20 @@ test('client.fetch burns no retry while the device is offline, and blames nobody
   expect(facts(events, 'transition')).toEqual([]);
 });
 
+test('client.fetch sends no hedge while the device is offline', async () => {
+  const { client, clock, upstream } = clientBench(['hang'], { hedge: { afterMs: 50 }, retry: false });
+  const calls = [errorOf(client.fetch(url))];
+  goOffline();
+  await clock.advance(1_000);
+  expect(upstream.calls).toBe(1);
+  vi.unstubAllGlobals();
+  calls.push(errorOf(client.fetch(url)));
+  await clock.advance(1_000);
+  expect(upstream.calls).toBe(3);
+  await clock.advance(60_000);
+  await Promise.all(calls);
+});
+
 test('client.fetch answers from the store at once while the device is offline, and from the network when it is back', async () => {
   const bench = fallbackBench([good('one'), good('two')], {}, { retry: { maxAttempts: 3 } });
   const { client, clock, upstream } = bench;
