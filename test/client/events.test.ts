@@ -379,6 +379,27 @@ test('client tells of the event under way before the one that a listener causes'
   expect(heard.slice(2).sort()).toEqual(['completed', 'completed', 'rejected']);
 });
 
+test('client.snapshot() in a listener shows what the event is about, or what came after it', async () => {
+  const { client, clock } = clientBench([501, 501, 200], {
+    breaker: { failureThreshold: 2, successThreshold: 1 },
+    bulkhead: { maxConcurrent: 1 },
+  });
+  const seen: string[] = [];
+  client.subscribe((event) => {
+    const { breaker, counters, queued } = client.snapshot().dependencies[origin] ?? {};
+    if (event.type === 'transition') seen.push(`${event.to}: ${breaker?.state}`);
+    if (event.type === 'queued') seen.push(`${event.queued} waiting: ${queued}`);
+    if (event.type === 'completed') seen.push(`completed: ${counters?.failure} + ${counters?.success}`);
+  });
+  await Promise.all([client.fetch(url), client.fetch(url)]);
+  await clock.advance(10_000);
+  await client.fetch(url);
+  expect(seen).toEqual([
+    ...['1 waiting: 1', 'completed: 1 + 0', 'open: open', 'completed: 2 + 0'],
+    ...['half-open: half-open', 'closed: closed', 'completed: 2 + 1'],
+  ]);
+});
+
 test('client tells a listener nothing more, from when it stops itself', async () => {
   const { client } = listenerBench();
   const heard: string[] = [];

@@ -398,6 +398,18 @@ const figures: readonly Figures[] = [
   },
   {
     page: 'telemetry',
+    says: /^Server-Timing: (.*)$/m,
+    async holds(header) {
+      const script = [40, 20, 30].map((delayMs, index) => ({ status: index === 1 ? 503 : 200, delayMs }));
+      const { client, clock } = clientBench(script, { bulkhead: { maxConcurrent: 1 } });
+      const timing = createServerTiming(client);
+      const calls = [client.fetch(url), client.fetch(url)];
+      await clock.advance(1_000);
+      expect(timing((await Promise.all(calls))[1])).toBe(header);
+    },
+  },
+  {
+    page: 'telemetry',
     says: /The last (\d+) attempts are told of \(`maxAttempts`\)/,
     async holds(attempts) {
       const retry = { maxAttempts: numberOf(attempts) + 2, initialDelayMs: 0 };

@@ -3,7 +3,9 @@ import {
   type DataPoint,
   InMemoryMetricExporter,
   MeterProvider,
+  type MetricData,
   PeriodicExportingMetricReader,
+  type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 
@@ -27,7 +29,23 @@ export interface OtelBench extends Bench {
   series(metric: string): Promise<readonly Series[]>;
   /** Names and units of all metrics there are. */
   metrics(): Promise<Readonly<Record<string, string>>>;
+  /** All metrics, as the SDK exports them. */
+  collect(): Promise<readonly MetricData[]>;
   stop(): void;
+}
+
+/** The real SDK's provider of meters, and what they have measured. */
+export function collectorOf(views: ViewOptions[] = []) {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 86_400_000 });
+  return {
+    meterProvider: new MeterProvider({ readers: [reader], views }),
+    async collect(): Promise<readonly MetricData[]> {
+      exporter.reset();
+      await reader.forceFlush();
+      return exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+    },
+  };
 }
 
 /** A client under the real SDK, whose exporters keep what they get in memory. */
@@ -39,16 +57,8 @@ export function otelBench(
   const bench = clientBench(script, options);
   const spanExporter = new InMemorySpanExporter();
   const tracerProvider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spanExporter })] });
-  const metricExporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  const reader = new PeriodicExportingMetricReader({ exporter: metricExporter, exportIntervalMillis: 86_400_000 });
-  const meterProvider = new MeterProvider({ readers: [reader] });
+  const { meterProvider, collect } = collectorOf();
   const stop = instrument(bench.client, { meterProvider, tracerProvider, ...instrumentation });
-
-  async function collect() {
-    metricExporter.reset();
-    await reader.forceFlush();
-    return metricExporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
-  }
 
   return {
     ...bench,
@@ -61,6 +71,7 @@ export function otelBench(
       const all = await collect();
       return Object.fromEntries(all.map(({ descriptor }) => [descriptor.name, descriptor.unit]));
     },
+    collect,
     stop,
   };
 }

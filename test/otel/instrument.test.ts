@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 
 import { instrument } from '../../src/otel/index.ts';
 import { clientBench, url } from '../client/bench.ts';
+import { collectorOf } from './bench.ts';
 
 afterEach(() => {
   trace.disable();
@@ -18,6 +19,21 @@ test('instrument() uses what is set up for all, when it is given nothing', async
   await client.fetch(url);
   expect(exporter.getFinishedSpans()).toHaveLength(2);
 });
+
+test.for(['meterProvider', 'tracerProvider'] as const)(
+  'instrument() switches one half off, with %s: false, whatever is set up for all',
+  async (half) => {
+    const exporter = new InMemorySpanExporter();
+    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
+    const { meterProvider, collect } = collectorOf();
+    metrics.setGlobalMeterProvider(meterProvider);
+    const { client } = clientBench([204]);
+    instrument(client, { [half]: false });
+    await client.fetch(url);
+    expect(exporter.getFinishedSpans().length > 0).toBe(half !== 'tracerProvider');
+    expect((await collect()).length > 0).toBe(half !== 'meterProvider');
+  },
+);
 
 test('instrument() changes nothing, where nothing is set up', async () => {
   const { client, upstream } = clientBench([204]);

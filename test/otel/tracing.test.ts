@@ -187,6 +187,22 @@ test('a trace tells alone which dependency is down, since when, why, and what it
   ]);
 });
 
+test('instrument() notes on the span of a call that it had to wait for a slot, and that it was refused', async () => {
+  const { client, clock, spans } = otelBench([{ delayMs: 100 }], { bulkhead: { maxConcurrent: 1, maxQueued: 1 } });
+  const calls = [client.fetch(url), client.fetch(url), errorOf(client.fetch(url))];
+  await clock.advance(200);
+  await Promise.all(calls);
+  const noted = named(spans(), `GET ${origin}`).map(({ attributes, events }) => [
+    attributes['steadfetch.queued_ms'],
+    events.map(({ name, attributes: said }) => [name, said]),
+  ]);
+  expect(noted).toEqual([
+    [0, [['rejected', { 'error.type': 'BULKHEAD_FULL' }]]],
+    [0, []],
+    [100, [['queued', { 'steadfetch.running': 1, 'steadfetch.queued': 1 }]]],
+  ]);
+});
+
 const failures = [
   { end: 'a status', script: [404], error: '404' },
   { end: 'an open circuit', script: [501], warmUps: 1, error: 'CIRCUIT_OPEN' },

@@ -5,11 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { context, propagation } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
+import type { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { createClient } from '../../src/index.ts';
 import { instrument } from '../../src/otel/index.ts';
+import { collectorOf } from './bench.ts';
 
 // Node's own fetch, instrumented as the auto-instrumentations do it.
 const undici = new UndiciInstrumentation();
@@ -33,7 +35,10 @@ afterEach(() => {
   propagation.disable();
 });
 
-async function ask(options: Parameters<typeof createClient>[0] = {}): Promise<readonly string[]> {
+async function ask(
+  options: Parameters<typeof createClient>[0] = {},
+  meterProvider: MeterProvider | false = false,
+): Promise<readonly string[]> {
   const server = createServer(({ rawHeaders }, response) => {
     for (const [index, name] of rawHeaders.entries()) {
       if (index % 2 === 0 && name.toLowerCase() === 'traceparent') sent.push(rawHeaders[index + 1] ?? '');
@@ -43,7 +48,7 @@ async function ask(options: Parameters<typeof createClient>[0] = {}): Promise<re
   await once(server, 'listening');
   try {
     const client = createClient(options);
-    instrument(client, { tracerProvider, meterProvider: false });
+    instrument(client, { tracerProvider, meterProvider });
     const response = await client.fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     await response.text();
   } finally {
@@ -69,3 +74,17 @@ test("instrument() lets a fetch of the user's own be traced as it is", async () 
     expect.stringMatching(/^steadfetch: GET http:/),
   ]);
 });
+
+test.for([true, false])(
+  'the metric of requests is of both instrumentations, unless one is told not to: %s',
+  async (both) => {
+    const { meterProvider, collect } = collectorOf();
+    undici.setMeterProvider(meterProvider);
+    await ask({}, both && meterProvider);
+    const requests = (await collect()).filter(({ descriptor }) => descriptor.name === 'http.client.request.duration');
+    const counts = requests.flatMap(({ dataPoints }) =>
+      dataPoints.map(({ value }) => (value as { count: number }).count),
+    );
+    expect(counts).toEqual(both ? [1, 1] : [1]);
+  },
+);
