@@ -220,6 +220,13 @@ const figures: readonly Figures[] = [
     },
   },
   {
+    page: 'health',
+    says: /in this order \(\[(\d+) lines that run\]\((examples\/shutdown\.mjs)\)\)/,
+    holds(lines, path) {
+      expect(readFileSync(`docs/${path}`, 'utf8').trimEnd().split('\n')).toHaveLength(numberOf(lines));
+    },
+  },
+  {
     page: 'hedging',
     says: /^\| `hedge\.percentile` \| share, at most (\S+) \|/m,
     holds(share) {

@@ -8,8 +8,17 @@ import { Hono } from 'hono';
 import { expect, test } from 'vitest';
 
 import { createHealth } from '../../src/health/index.ts';
+import { figuresIn } from '../docs/figures.ts';
+import { snippetsOf } from '../docs/snippets.ts';
 
-// One handler that takes a Request: what each kind of server needs to use it.
+// One handler that takes a Request: what each kind of server needs to use it, as it stands in docs/health.md.
+
+/** Runs the JavaScript of the page in which `text` occurs, with what it takes for granted. */
+function runSnippet(text: string, given: Readonly<Record<string, unknown>>): void {
+  const code = snippetsOf('docs/health.md', 'js').find((snippet) => snippet.code.includes(text))?.code;
+  if (code === undefined) throw new Error(`docs/health.md has no JavaScript with ${text}`);
+  new Function(...Object.keys(given), code.replaceAll(/^import .*$/gm, ''))(...Object.values(given));
+}
 
 /** Asks a real server, and closes it. */
 async function ask(listener: RequestListener, paths: readonly string[]): Promise<string[]> {
@@ -38,30 +47,44 @@ const answers = [
 ];
 const health = createHealth({ readiness: { users: () => false } });
 
+const users = () => new Response('the users', { headers: { 'content-type': 'text/plain' } });
+
 test('the handler of createHealth() serves node:http, by an adapter', async () => {
-  const users = () => new Response('the users', { headers: { 'content-type': 'text/plain' } });
-  const adapter = createServerAdapter(async (request: Request) => (await health.handler(request)) ?? users());
-  expect(await ask(adapter, paths)).toEqual(answers);
+  const listeners: RequestListener[] = [];
+  const listen = (listener: RequestListener) => {
+    listeners.push(listener);
+    return { listen() {} };
+  };
+  runSnippet('createServer(', { createServer: listen, createServerAdapter, health, answer: users });
+  expect(await ask(listeners[0] as RequestListener, paths)).toEqual(answers);
 });
 
 test('the handler of createHealth() serves Express, by an adapter', async () => {
   const app = express();
-  const probes = createServerAdapter((request: Request) => health.handler(request) as Promise<Response>);
-  app.get(['/livez', '/readyz', '/startupz'], probes as unknown as express.RequestHandler);
+  runSnippet('app.get(', { app, createServerAdapter, health });
   app.get('/users', (_request, response) => void response.type('text/plain').end('the users'));
   const seen = await ask(app as RequestListener, paths);
   expect(seen.map((each) => each.replace('; charset=utf-8', ''))).toEqual(answers);
 });
 
-test('the handler of createHealth() serves Hono, as it is', async () => {
-  const app = new Hono();
-  app.use(async (context, next) => (await health.handler(context.req.raw)) ?? next());
-  app.get('/users', (context) => context.body('the users', 200, { 'content-type': 'text/plain' }));
-  const seen = await Promise.all(
+/** What a server answers that takes a Request. */
+const askFetch = (fetch: (request: Request) => Response | Promise<Response>): Promise<string[]> =>
+  Promise.all(
     paths.map(async (path) => {
-      const response = await app.request(path);
+      const response = await fetch(new Request(`https://service.test${path}`));
       return `${response.status} ${response.headers.get('content-type')} ${await response.text()}`;
     }),
   );
-  expect(seen).toEqual(answers);
+
+test('the handler of createHealth() serves Hono, as it is', async () => {
+  const app = new Hono();
+  runSnippet('context.req.raw', { app, health });
+  app.get('/users', (context) => context.body('the users', 200, { 'content-type': 'text/plain' }));
+  expect(await askFetch(app.fetch)).toEqual(answers);
+});
+
+test('the handler of createHealth() serves Workers, Deno and Bun, as it is', async () => {
+  const [code = ''] = figuresIn('health', /\*\*Workers, Deno, Bun\*\*: `(.*)`\./);
+  const server = new Function('health', 'answer', `return { ${code} }`)(health, users);
+  expect(await askFetch(server.fetch)).toEqual(answers);
 });
