@@ -1,4 +1,4 @@
-// A service of a chain, as a process of its own: `node chain-service.ts <url of the next>`, or the last one, which hangs. It
+// A service of a chain, as a process of its own: `node chain-service.ts <ms> <url of the next>`, or the last one, which hangs. It
 // tells its parent where it listens, and when it has stopped working on a request.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,14 +7,15 @@ import { createServerAdapter } from '@whatwg-node/server';
 
 import { createClient, incomingDeadline } from '../../src/index.ts';
 
-const [next] = process.argv.slice(2);
+const [ms, next] = process.argv.slice(2);
 // Its own opinion is longer than its callers have time.
-const client = createClient({ deadlineMs: 5_000, attemptTimeoutMs: 5_000, retry: false, propagateDeadline: true });
+const ownMs = Number(ms);
+const client = createClient({ deadlineMs: ownMs, attemptTimeoutMs: ownMs, retry: false, propagateDeadline: true });
 
 const adapter = createServerAdapter(async (request: Request) => {
   const startedAt = performance.now();
   const told = request.headers.get('x-envoy-expected-rq-timeout-ms');
-  const deadline = incomingDeadline(request, { maxMs: 5_000 });
+  const deadline = incomingDeadline(request, { maxMs: ownMs });
   let ended = 'answered';
   try {
     if (next !== undefined) return await client.fetch(next, { deadline });
