@@ -1,10 +1,24 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
-import type { ClientOptions, FetchInit } from '../../src/index.ts';
+import {
+  Bulkhead,
+  CircuitBreaker,
+  type ClientOptions,
+  compose,
+  type FetchInit,
+  type Policy,
+  RetryBudget,
+  retry,
+  withDeadline,
+  withTimeout,
+} from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
-import { clientBench, origin, unfinished, url } from '../client/bench.ts';
+import { clientBench, errorOf, origin, unfinished, url } from '../client/bench.ts';
+import { losingAbortReasons } from '../support/engine.ts';
 import { msOf } from './figures.ts';
+import { load, snippetsOf } from './snippets.ts';
 import { tableOf } from './tables.ts';
 
 const PAGE = 'docs/layers.md';
@@ -200,4 +214,128 @@ test('docs/layers.md: our deadline is a failure after an attempt of the call tha
   const { breaker, error } = await verdictOf(call);
   expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   expect(row?.[1]).toMatch(new RegExp(`, or after an attempt of the call that failed, a ${breaker}$`));
+});
+
+const text = readFileSync(PAGE, 'utf8').replaceAll('\n', ' ');
+
+test.for(['TypeError', 'AbortError', 'TimeoutError', 'NetworkError', 'DeadlineExceededError'])(
+  'docs/layers.md: the verdict never comes from the name of an error, %s, and callers see the same one everywhere',
+  async (name) => {
+    const odd = Object.assign(new Error('of the engine'), { name });
+    const given = async (ends: 'at once' | 'aborted', init: (clock: FakeClock) => FetchInit = () => ({})) => {
+      const clock = new FakeClock();
+      let sent = 0;
+      const { client, events } = clientBench([200], {
+        clock,
+        attemptTimeoutMs: 500,
+        retry: { maxAttempts: 2, initialDelayMs: 0 },
+        fetch: (_input, inner) => {
+          sent += 1;
+          if (ends === 'at once') return Promise.reject(odd);
+          return new Promise((_, reject) => inner?.signal?.addEventListener('abort', () => reject(odd)));
+        },
+      });
+      const error = errorOf(client.fetch(url, init(clock)));
+      await clock.advance(1_000);
+      return { error: await error, sent, outcome: events.find((event) => event.type === 'completed')?.outcome };
+    };
+    expect(await given('at once')).toEqual({ error: odd, sent: 2, outcome: 'failure' });
+    expect(await given('aborted')).toMatchObject({ error: { code: 'ATTEMPT_TIMEOUT' }, sent: 2, outcome: 'failure' });
+    expect(await given('aborted', () => ({ deadlineMs: 400 }))).toMatchObject({
+      error: { code: 'DEADLINE_EXCEEDED' },
+      sent: 1,
+      outcome: 'ignored',
+    });
+    const left = await given('aborted', (clock) => ({ attemptTimeoutMs: 900, signal: abortAfter(clock) }));
+    expect(left).toEqual({ error: reason, sent: 1, outcome: 'ignored' });
+  },
+);
+
+test('docs/layers.md names the engines in which a test sees a body read rejected with an error of their own', () => {
+  const [, names = ''] = /when the deadline cuts it, ([\w, ]+) reject the read/.exec(text) ?? [];
+  expect(
+    names
+      .toLowerCase()
+      .split(/, | and /)
+      .sort(),
+  ).toEqual(losingAbortReasons.toSorted());
+});
+
+describe('docs/layers.md: the layers alone', () => {
+  const [snippet] = snippetsOf(PAGE);
+
+  test('the snippet works around any operation, outermost first', async () => {
+    const asked: unknown[] = [];
+    const query = async (sql: string, { signal }: { signal: AbortSignal }) => {
+      asked.push([sql, signal.aborted]);
+      if (asked.length < 3) throw new Error('not yet');
+      return ['1'];
+    };
+    vi.stubGlobal('query', query);
+    // The waits between attempts.
+    vi.spyOn(Math, 'random').mockReturnValue(1);
+    const printed = vi.spyOn(console, 'log').mockReturnValue();
+    await load('layers', snippet);
+    expect(asked).toEqual(new Array(3).fill(['select 1', false]));
+    expect(printed).toHaveBeenCalledWith(['1']);
+    vi.restoreAllMocks();
+    const order = Array.from(snippet?.code.matchAll(/^ {2}(?:new )?(\w+)\(/gm) ?? [], ([, name]) => name);
+    expect(order).toEqual(['withDeadline', 'Bulkhead', 'CircuitBreaker', 'retry', 'withTimeout']);
+  });
+
+  test('an operation is told its signal and its attempt, in each layer', async () => {
+    expect(text).toContain('an operation is told its `signal` and the number of its `attempt`');
+    const [outer, caller] = [withDeadline(2_000), new AbortController()];
+    const each: readonly Policy[] = [outer, new Bulkhead(), new CircuitBreaker(), retry(), withTimeout(500)];
+    for (const layer of each) {
+      const told = await layer.execute(async ({ signal, attempt }) => ({ signal, attempt }), { signal: caller.signal });
+      expect(told).toEqual({ signal: expect.any(AbortSignal), attempt: 1 });
+    }
+    const clock = new FakeClock();
+    const attempts: number[] = [];
+    const failing = compose(retry({ maxAttempts: 3, initialDelayMs: 0, clock })).execute(({ attempt }) => {
+      attempts.push(attempt);
+      throw new Error('broken');
+    });
+    await expect(failing).rejects.toThrow('broken');
+    expect(attempts).toEqual([1, 2, 3]);
+  });
+
+  test('a breaker and a bulkhead have what the page says', () => {
+    const membersOf = (name: string): readonly string[] => {
+      const [, list = ''] = new RegExp(`\`${name}\` has ([^;]*?)(?:;|\\.\\s|\\. )`).exec(text) ?? [];
+      return Array.from(list.matchAll(/`(\w+)(?:\(\))?`/g), ([, member = '']) => member);
+    };
+    const [breaker, bulkhead] = [membersOf('CircuitBreaker'), membersOf('Bulkhead')];
+    expect(breaker).toEqual(['state', 'isolate', 'reset', 'subscribe', 'snapshot', 'restore']);
+    expect(bulkhead).toEqual(['running', 'queued', 'close']);
+    expect(breaker.filter((name) => !(name in new CircuitBreaker()))).toEqual([]);
+    expect(new Bulkhead({ maxConcurrent: 3, maxQueued: 2 })).toMatchObject({
+      running: 0,
+      queued: 0,
+      maxConcurrent: 3,
+      maxQueued: 2,
+      close: expect.any(Function),
+    });
+  });
+
+  test('a RetryBudget can be shared by several retry({ budget })', async () => {
+    expect(text).toContain('a `RetryBudget` can be shared by several `retry({ budget })`');
+    const clock = new FakeClock();
+    const budget = new RetryBudget({ ratio: 0, minPerSecond: 1, clock });
+    const attempts = async (): Promise<number> => {
+      let made = 0;
+      await errorOf(
+        retry({ budget, maxAttempts: 9, initialDelayMs: 0, clock }).execute(() => {
+          made += 1;
+          throw new Error('broken');
+        }),
+      );
+      return made;
+    };
+    const first = await attempts();
+    expect(first).toBeGreaterThan(1);
+    // What the first has spent, the second has not.
+    expect(await attempts()).toBe(1);
+  });
 });
