@@ -14,9 +14,8 @@ import { bytesOf, type Store } from '../../src/stores/store.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, fetchAndStore, url, watch } from '../client/bench.ts';
 import { fallbackBench, good, shown } from '../client/fallback-bench.ts';
-import { shareOf } from '../lab/why.ts';
 import { entryOf } from '../stores/idb-bench.ts';
-import { figuresIn, msOf, numberOf } from './figures.ts';
+import { figuresIn, msOf, numberOf, shareOf } from './figures.ts';
 
 /** Figures of a page, by the words around them, and what has to be true of them. */
 interface Figures {

@@ -49,3 +49,27 @@ export function figuresIn(page: string, says: RegExp): string[] {
   if (found === null) throw new Error(`docs/${page}.md has nothing like ${says}`);
   return found.slice(1);
 }
+
+const SHARES: Readonly<Record<string, number>> = {
+  'a hundredth': 1 / 100,
+  'one in fifty': 1 / 50,
+  'a twentieth': 1 / 20,
+  'one call in twenty': 1 / 20,
+  'an eleventh': 1 / 11,
+  'a tenth': 1 / 10,
+  'a fifth': 1 / 5,
+  'a quarter': 1 / 4,
+  'a third': 1 / 3,
+  'four calls in ten': 4 / 10,
+  half: 1 / 2,
+  'three quarters': 3 / 4,
+  'four calls in five': 4 / 5,
+  'nine tenths': 9 / 10,
+};
+
+/** What `a third` stands for. @throws Error if it is no share. */
+export function shareOf(text: string): number {
+  const share = SHARES[text.toLowerCase()];
+  if (share === undefined) throw new Error(`"${text}" is no share`);
+  return share;
+}

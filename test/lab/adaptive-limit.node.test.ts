@@ -5,8 +5,8 @@ import { holds } from '../../lab/experiment.ts';
 import { adaptiveLimit } from '../../lab/experiments/adaptive-limit.ts';
 import { aimd, gradient2, limitedFetch } from '../../lab/limits.ts';
 import type { Point } from '../../lab/series.ts';
-import { msOf, numberOf } from '../docs/figures.ts';
-import { holdsFor, holdsIn, isAbout, isAsSaid, shareOf } from './why.ts';
+import { msOf, numberOf, shareOf } from '../docs/figures.ts';
+import { holdsFor, holdsIn, isAbout, isAsSaid } from './why.ts';
 
 const result = await adaptiveLimit.run(1, () => {});
 

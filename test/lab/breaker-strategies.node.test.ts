@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 
 import { holds } from '../../lab/experiment.ts';
 import { breakerStrategies, moments, RESETS } from '../../lab/experiments/breaker-strategies.ts';
-import { numberOf } from '../docs/figures.ts';
-import { defaults, holdsFor, isAbout, isAsSaid, shareOf } from './why.ts';
+import { numberOf, shareOf } from '../docs/figures.ts';
+import { defaults, holdsFor, isAbout, isAsSaid } from './why.ts';
 
 const shares: number[] = [];
 const result = await breakerStrategies.run(1, (share) => shares.push(share));

@@ -5,7 +5,8 @@ import { VirtualClock } from '../../lab/clock.ts';
 import { holds } from '../../lab/experiment.ts';
 import { cascadingFailure, trouble } from '../../lab/experiments/cascading-failure.ts';
 import { Service } from '../../lab/service.ts';
-import { defaults, holdsFor, isAbout, isAsSaid, shareOf } from './why.ts';
+import { shareOf } from '../docs/figures.ts';
+import { defaults, holdsFor, isAbout, isAsSaid } from './why.ts';
 
 const result = await cascadingFailure.run(1, () => {});
 const { far, little, beside } = result;

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 
 import { holds } from '../../lab/experiment.ts';
 import { hedging } from '../../lab/experiments/hedging.ts';
-import { numberOf } from '../docs/figures.ts';
-import { defaults, holdsFor, holdsIn, isAbout, isAsSaid, shareOf } from './why.ts';
+import { numberOf, shareOf } from '../docs/figures.ts';
+import { defaults, holdsFor, holdsIn, isAbout, isAsSaid } from './why.ts';
 
 const result = await hedging.run(1, () => {});
 const { quiet, busy } = result;

@@ -5,8 +5,8 @@ import { retryAmplification } from '../../lab/experiments/retry-amplification.ts
 import { RetryBudget } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, origin, url } from '../client/bench.ts';
-import { numberOf } from '../docs/figures.ts';
-import { defaults, holdsFor, isAsSaid, shareOf } from './why.ts';
+import { numberOf, shareOf } from '../docs/figures.ts';
+import { defaults, holdsFor, isAsSaid } from './why.ts';
 
 const result = await retryAmplification.run(1, () => {});
 const { single, deep } = result;

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 
 import type { Experiment } from '../../lab/experiment.ts';
 import { resolveClient } from '../../src/client-options.ts';
-import { numberOf, numbersIn } from '../docs/figures.ts';
+import { numberOf, numbersIn, shareOf } from '../docs/figures.ts';
+import { Sentences } from '../docs/sentences.ts';
 
 const PAGE = 'docs/why.md';
 
@@ -25,24 +26,15 @@ export function holdsFor<R>(section: string, experiment: Experiment<R>, result: 
 
 /** Has a section of a page hold: each of its sentences, and each figure in them. */
 export function holdsIn(page: string, section: string, claims: readonly Claim[]): void {
-  const text = textOf(page, section);
-  const found = claims.map(([says]) => says.exec(text));
+  const sentences = new Sentences(page, section);
 
-  const cases = claims.map(([says, holds], index) => ({ says, holds, match: found[index] }));
-  test.for(cases)(`${page} says, and it is so: $says`, async ({ says, holds, match }) => {
-    if (match == null) throw new Error(`"${section}" does not say ${says}`);
-    await holds(...match.slice(1));
-  });
+  test.for(claims.map(([says, holds]) => ({ says, holds })))(`${page} says, and it is so: $says`, ({ says, holds }) =>
+    holds(...sentences.says(says)),
+  );
 
   test(`${page}: "${section}" has no sentence, and no figure, that nothing is asked about`, () => {
-    const isHeld = (from: number, to: number): boolean =>
-      found.some((match) => match !== null && match.index < to && match.index + match[0].length > from);
-    const sentences = Array.from(text.matchAll(/\S.*?(?:[.:)][*)]*(?= [A-Z(*!])|$)/gm));
-    expect(sentences.length).toBeGreaterThan(2);
-    const unheld = sentences.filter(({ index, 0: words }) => !isHeld(index, index + words.length));
-    expect(unheld.map(([words]) => words)).toEqual([]);
-    const held = found.flatMap((match) => match?.slice(1) ?? []).flatMap(numbersIn);
-    expect(numbersIn(text).sort()).toEqual(held.sort());
+    expect(sentences.unheld()).toEqual([]);
+    expect(numbersIn(sentences.text).sort()).toEqual(sentences.figures.flatMap(numbersIn).sort());
   });
 }
 
@@ -52,40 +44,7 @@ export function isAsSaid(value: number, said: string): void {
   expect(value.toFixed(digits)).toBe(numberOf(said).toFixed(digits));
 }
 
-const SHARES: Readonly<Record<string, number>> = {
-  'a hundredth': 1 / 100,
-  'one in fifty': 1 / 50,
-  'a twentieth': 1 / 20,
-  'one call in twenty': 1 / 20,
-  'an eleventh': 1 / 11,
-  'a tenth': 1 / 10,
-  'a fifth': 1 / 5,
-  'a quarter': 1 / 4,
-  'a third': 1 / 3,
-  'four calls in ten': 4 / 10,
-  half: 1 / 2,
-  'three quarters': 3 / 4,
-  'four calls in five': 4 / 5,
-  'nine tenths': 9 / 10,
-};
-
-/** What `a third` stands for. @throws Error if it is no share. */
-export function shareOf(text: string): number {
-  const share = SHARES[text.toLowerCase()];
-  if (share === undefined) throw new Error(`"${text}" is no share`);
-  return share;
-}
-
 /** Has a value be a share in words, give or take a tenth of it. */
 export function isAbout(value: number, said: string): void {
   expect(Math.abs(value / shareOf(said) - 1)).toBeLessThan(0.1);
-}
-
-function textOf(page: string, section: string): string {
-  const heading = `\n## ${section}\n`;
-  const [, after = ''] = readFileSync(page, 'utf8').split(heading);
-  const [text = ''] = after.split(/^## /m);
-  if (text === '') throw new Error(`${page} has no section "${section}"`);
-  // Lines in brackets only name more pictures.
-  return text.replace(/^\(.*\)$/gm, '');
 }

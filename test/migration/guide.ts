@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 
 import { resolveClient } from '../../src/client-options.ts';
 import * as steadfetch from '../../src/index.ts';
+import { Sentences } from '../docs/sentences.ts';
 import { snippetsOf, writeSnippets } from '../docs/snippets.ts';
 
 /** What each snippet of `docs/migration/<name>.md` exports, run as it stands there, one after the other: before, then after. */
@@ -31,6 +32,24 @@ export function mistakesIn(name: string, theirs: Defaults): readonly string[] {
     ...rows.flatMap((row) => [...mistakesAboutTheirs(row, theirs), ...mistakesAboutOurs(row, theirs)]),
   ];
 }
+
+/**
+ * What a guide says, and what no test of its has gone by yet: cells that {@link mistakesIn} looks at are not asked about again,
+ * nor those that name an event.
+ */
+export function sentencesOf(name: string, theirs: Defaults): Sentences & { readonly left: () => readonly string[] } {
+  const page = new Sentences(pageOf(name));
+  const looked = new Set(
+    optionTable(name).flatMap(({ theirs: [only = '', ...more], theirDefault, ourDefault }) =>
+      more.length === 0 && theirs[only] === IN_WORDS ? [ourDefault] : [theirDefault, ourDefault],
+    ),
+  );
+  const isLooked = (words: string): boolean => looked.has(bare(words)) || NAMES.test(words);
+  return Object.assign(page, { left: () => page.unheld(isLooked) });
+}
+
+/** What only names what is beside it: an event, the code that follows, the versions (which `index.node.test.ts` looks at). */
+const NAMES = /^`client\.subscribe\(\)`: the events? `\w+`(?: and `\w+`)?$|^(?:Before|After):$|^Checked against [^;]*$/;
 
 /** Names that the tables and the text of a guide tell of as code. */
 export function codeIn(name: string): readonly string[] {
