@@ -14,15 +14,16 @@ export class Sentences {
   }
 
   /**
-   * Of a sentence, or a part of one, that a test holds: the groups of its pattern.
+   * Of a sentence, or a part of one, that a test holds, wherever it stands: the groups of its pattern.
    *
    * @throws Error if the page does not say so.
    */
   says(pattern: RegExp): readonly string[] {
-    const match = pattern.exec(this.text);
-    if (match === null) throw new Error(`${this.#page} does not say ${pattern}`);
-    this.#held.push(match);
-    return match.slice(1);
+    const matches = Array.from(this.text.matchAll(new RegExp(pattern, `${pattern.flags}g`)));
+    const [first] = matches;
+    if (first === undefined) throw new Error(`${this.#page} does not say ${pattern}`);
+    this.#held.push(...matches);
+    return first.slice(1);
   }
 
   /** What no test has gone by so far, but for what others hold. */

@@ -58,22 +58,31 @@ export function codeIn(name: string): readonly string[] {
 
 /** The names of the members that a declaration file gives an interface, or an object type. */
 export function membersOf(file: string, type: string): readonly string[] {
+  return declarationsOf(file, type).map(([name]) => name);
+}
+
+/** Those of them that have no question mark. */
+export function requiredOf(file: string, type: string): readonly string[] {
+  return declarationsOf(file, type).flatMap(([name, mark]) => (mark === '' ? [name] : []));
+}
+
+function declarationsOf(file: string, type: string): readonly (readonly [name: string, mark: string])[] {
   const source = readSource(file)
     .replace(/\/\*.*?\*\//gs, '')
     .replace(/\/\/.*$/gm, '');
   const start = new RegExp(`(?:interface|type) ${type}\\b[^{]*\\{`).exec(source);
   if (start === null) throw new Error(`${file} has no ${type}`);
-  const names: string[] = [];
+  const found: [string, string][] = [];
   let depth = 0;
   let statement = '';
   for (const character of source.slice(start.index + start[0].length)) {
-    if (character === '}' && depth === 0) return names;
+    if (character === '}' && depth === 0) return found;
     if ('({<['.includes(character)) depth += 1;
     if (')}]'.includes(character) || (character === '>' && !statement.endsWith('='))) depth -= 1;
     statement += character;
     if (depth > 0 || character !== ';') continue;
-    const member = /^\s*(?:readonly\s+)?(\w+)\??\s*[:(<]/.exec(statement);
-    if (member?.[1] !== undefined) names.push(member[1]);
+    const [, name, mark = ''] = /^\s*(?:readonly\s+)?(\w+)(\??)\s*[:(<]/.exec(statement) ?? [];
+    if (name !== undefined) found.push([name, mark]);
     statement = '';
   }
   throw new Error(`${type} in ${file} does not end`);

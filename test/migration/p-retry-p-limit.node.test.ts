@@ -2,12 +2,13 @@ import pLimit, { limitFunction } from 'p-limit';
 import pRetry, { AbortError, makeRetriable } from 'p-retry';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
-import { Bulkhead, compose, createClient, retry } from '../../src/index.ts';
+import { Bulkhead, compose, retry } from '../../src/index.ts';
 import { type ScriptStep, scriptedFetch } from '../../src/testing/scripted-fetch.ts';
 import { clientBench, errorOf, origin, url, watch } from '../client/bench.ts';
 import { numberOf, shareOf } from '../docs/figures.ts';
 import { upstream } from '../recipes/upstream.ts';
 import { type Defaults, IN_WORDS, membersOf, mistakesIn, readSource, sentencesOf, snippets } from './guide.ts';
+import { requestsOfAHundred, waitKeepsAlive, waits } from './ours.ts';
 
 interface Guide {
   load(url: string): Promise<unknown>;
@@ -257,18 +258,9 @@ test('randomize makes a wait up to twice as long; full jitter makes it shorter, 
   await vi.runAllTimersAsync();
   await theirs;
   expect(performance.now() - startedAt).toBe(2_000);
-  const wait = async (chance: number, retry = {}): Promise<unknown> => {
-    const { client, clock, events } = clientBench([503, 200], {
-      random: () => chance,
-      retry: { initialDelayMs: 1_000, ...retry },
-    });
-    const call = client.fetch(url);
-    await clock.advance(1_000);
-    await call;
-    return events.flatMap((event) => (event.type === 'retry' ? [Math.round(event.delayMs)] : []));
-  };
-  expect([await wait(0), await wait(0.5), await wait(0.999_999)]).toEqual([[1_000], [500], [0]]);
-  expect([await wait(0, { jitter: 0 }), await wait(0.999_999, { jitter: 0 })]).toEqual([[1_000], [1_000]]);
+  const retry = { initialDelayMs: 1_000, maxAttempts: 2 };
+  expect([await waits(retry), await waits(retry, 0.5), await waits(retry, 0.999_999)]).toEqual([[1_000], [500], [0]]);
+  for (const chance of [0, 0.999_999]) expect(await waits({ ...retry, jitter: 0 }, chance)).toEqual([1_000]);
 });
 
 test('the client waits as long as Retry-After says, and not at all where that is too long', async () => {
@@ -500,35 +492,13 @@ test('new with the client: a breaker, and a budget; both can be switched off', a
   expect(await refused({})).toBe(8 - numberOf(failures));
   expect(await refused({ breaker: false })).toBe(0);
 
-  const requests = async (budget: object): Promise<number> => {
-    const retry = { initialDelayMs: 0, maxAttempts: 2, ...budget };
-    const { client, upstream: ours } = clientBench([503], { breaker: false, retry });
-    for (let call = 0; call < 100; call += 1) await client.fetch(url);
-    return ours.calls;
-  };
-  expect(await requests({})).toBe(100 + numberOf(perSecond) + 100 * shareOf(share));
-  expect(await requests({ budget: false })).toBe(200);
+  expect(await requestsOfAHundred()).toBe(100 + numberOf(perSecond) + 100 * shareOf(share));
+  expect(await requestsOfAHundred({ budget: false })).toBe(200);
 });
 
 test('a wait for a retry keeps the process alive', async () => {
   page.says(/none: a wait for a retry keeps the process alive/);
-  const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
-  const before = timers();
-  const client = createClient({
-    deadlineMs: false,
-    attemptTimeoutMs: false,
-    retry: { initialDelayMs: 5_000 },
-    random: () => 0,
-    fetch: scriptedFetch([503]),
-  });
-  const caller = new AbortController();
-  const call = watch(client.fetch(url, { signal: caller.signal }));
-  await new Promise(setImmediate);
-  expect(timers()).toBe(before + 1);
-  caller.abort();
-  await new Promise(setImmediate);
-  expect(call.state).toBe('rejected');
-  expect(timers()).toBe(before);
+  expect(await waitKeepsAlive()).toBe(true);
 });
 
 test('p-retry and p-limit: each sentence of the guide has its test', () => {

@@ -1,0 +1,84 @@
+// What several guides say of this library: each says it beside what another library does.
+import { expect, onTestFinished, vi } from 'vitest';
+
+import { type BreakerOptions, createClient, type HttpResult, type HttpRetryOptions } from '../../src/index.ts';
+import { scriptedFetch } from '../../src/testing/scripted-fetch.ts';
+import { clientBench, errorOf, url, watch } from '../client/bench.ts';
+
+/** Of so many calls at once, how many go out: as soon as the circuit may, when that has succeeded, and when the next has. */
+export async function sentAfterReset(calls: number): Promise<readonly number[]> {
+  const { client, clock } = clientBench([503, 200], { retry: false, breaker: { failureThreshold: 1 } });
+  await client.fetch(url);
+  await clock.advance(10_000);
+  const sent: number[] = [];
+  for (const _round of [1, 2, 3]) {
+    const round = Array.from({ length: calls }, () => watch(client.fetch(url)));
+    await clock.advance(0);
+    const refused = round.filter(({ state }) => state === 'rejected');
+    for (const { error } of refused) expect(error).toMatchObject({ name: 'CircuitOpenError' });
+    sent.push(calls - refused.length);
+  }
+  return sent;
+}
+
+/** How many requests there have been when a call is made each second, and each fails. */
+export async function requestsEachSecond(
+  seconds: number,
+  breaker: BreakerOptions<HttpResult> = {},
+): Promise<readonly number[]> {
+  const { client, clock, upstream } = clientBench([503], {
+    retry: false,
+    breaker: { failureThreshold: 1, resetTimeoutMs: 1_000, ...breaker },
+  });
+  const sent: number[] = [];
+  for (let second = 0; second < seconds; second += 1) {
+    await client.fetch(url).catch(() => {});
+    sent.push(upstream.calls);
+    await clock.advance(1_000);
+  }
+  return sent;
+}
+
+/** The longest that chance makes of a wait of a second. */
+export async function longestWaitOfASecond(): Promise<number> {
+  const breaker = { failureThreshold: 1, resetTimeoutMs: 1_000 };
+  const { client } = clientBench([503], { retry: false, random: () => 1, breaker });
+  await client.fetch(url);
+  return Number(Reflect.get(Object(await errorOf(client.fetch(url))), 'retryAfterMs'));
+}
+
+/** How many requests a hundred calls make that all fail, and may be retried once. */
+export async function requestsOfAHundred(retry: HttpRetryOptions = {}): Promise<number> {
+  const { client, upstream } = clientBench([503], {
+    breaker: false,
+    retry: { initialDelayMs: 0, maxAttempts: 2, ...retry },
+  });
+  for (let call = 0; call < 100; call += 1) await client.fetch(url);
+  return upstream.calls;
+}
+
+/** The waits between the attempts of a call that fails, in ms. */
+export async function waits(retry: HttpRetryOptions, random = 0): Promise<readonly number[]> {
+  const { client, clock, events } = clientBench([503], { random: () => random, deadlineMs: false, retry });
+  const call = client.fetch(url);
+  await clock.advance(3_600_000);
+  await call;
+  return events.flatMap((event) => (event.type === 'retry' ? [Math.round(event.delayMs)] : []));
+}
+
+/** Whether the timer of a wait for a retry keeps the process alive. */
+export async function waitKeepsAlive(): Promise<boolean> {
+  const set = vi.spyOn(globalThis, 'setTimeout');
+  onTestFinished(() => void set.mockRestore());
+  const retry = { initialDelayMs: 5_000 };
+  const client = createClient({ retry, random: () => 0, fetch: scriptedFetch([503]) });
+  const caller = new AbortController();
+  const call = watch(client.fetch(url, { signal: caller.signal }));
+  await new Promise(setImmediate);
+  const waiting = set.mock.results.filter((_, index) => set.mock.calls[index]?.[1] === 5_000);
+  expect(waiting).toHaveLength(1);
+  caller.abort();
+  await new Promise(setImmediate);
+  expect(call.state).toBe('rejected');
+  return waiting.every(({ value }) => (value as NodeJS.Timeout).hasRef());
+}
