@@ -82,3 +82,55 @@ export async function waitKeepsAlive(): Promise<boolean> {
   expect(call.state).toBe('rejected');
   return waiting.every(({ value }) => (value as NodeJS.Timeout).hasRef());
 }
+
+/** Whether a circuit that was open is so in a client that is made with what the other one knew. */
+export async function restoredIsOpen(): Promise<boolean> {
+  const { client } = clientBench([503], { retry: false, breaker: { failureThreshold: 1 } });
+  await client.fetch(url);
+  const restored = clientBench([200], { restore: JSON.parse(JSON.stringify(client.snapshot())) });
+  return Reflect.get(Object(await errorOf(restored.client.fetch(url))), 'code') === 'CIRCUIT_OPEN';
+}
+
+/** What a client rejects with that refuses, of each kind: an open circuit, a bulkhead that is full, and one that is closed. */
+export async function refusals(): Promise<readonly unknown[]> {
+  const { client, clock } = clientBench([503, 'hang'], {
+    retry: false,
+    breaker: { failureThreshold: 1 },
+    bulkhead: { maxConcurrent: 1, maxQueued: 0 },
+  });
+  await client.fetch(url);
+  const open = await errorOf(client.fetch(url));
+  await clock.advance(10_000);
+  const [, full] = [watch(client.fetch(url)), watch(client.fetch(url))];
+  await clock.advance(0);
+  void client.close({ drainMs: 0 });
+  await clock.advance(1);
+  return [open, full.error, await errorOf(client.fetch(url))];
+}
+
+/** When two calls that share one have ended, by the deadline, and how many requests there have been, before a third and with it. */
+export async function sharedCalls() {
+  const { client, clock, upstream, events } = clientBench(['hang', { delayMs: 5 }], {
+    deadlineMs: 1_000,
+    retry: false,
+    fallback: { coalesce: true },
+  });
+  const hanging = [1, 2].map(() => watch(client.fetch(url)));
+  await clock.advance(999);
+  const before = hanging.map(({ state }) => state);
+  await clock.advance(1);
+  const after = hanging.map(({ state }) => state);
+  const sent = [upstream.calls];
+  for (const calls of [2, 1]) {
+    const round = Array.from({ length: calls }, () => client.fetch(url));
+    await clock.advance(5);
+    await Promise.all(round);
+    sent.push(upstream.calls);
+  }
+  return {
+    before,
+    after,
+    sent,
+    shared: events.filter((event) => event.type === 'completed' && event.joined !== undefined),
+  };
+}
