@@ -1,7 +1,13 @@
 // What several guides say of this library: each says it beside what another library does.
 import { expect, onTestFinished, vi } from 'vitest';
 
-import { type BreakerOptions, createClient, type HttpResult, type HttpRetryOptions } from '../../src/index.ts';
+import {
+  type BreakerOptions,
+  type ClientOptions,
+  createClient,
+  type HttpResult,
+  type HttpRetryOptions,
+} from '../../src/index.ts';
 import { scriptedFetch } from '../../src/testing/scripted-fetch.ts';
 import { clientBench, errorOf, url, watch } from '../client/bench.ts';
 
@@ -134,3 +140,45 @@ export async function sharedCalls() {
     shared: events.filter((event) => event.type === 'completed' && event.joined !== undefined),
   };
 }
+
+const [here, there] = ['https://here.test/', 'https://there.test/'];
+
+/** What each layer that is new to many does at one origin when it has had enough, at another, and where it is switched off. */
+export const newLayers = {
+  /** The first call that is refused. */
+  async breaker() {
+    const until = async (options: ClientOptions): Promise<readonly [first: number, elsewhere: unknown]> => {
+      const { client } = clientBench([501], options);
+      let call = 1;
+      while (call < 100 && (await client.fetch(here).catch(() => undefined)) !== undefined) call += 1;
+      return [call, (await client.fetch(there)).status];
+    };
+    return { on: await until({}), off: await until({ breaker: false }) };
+  },
+  /** How many of so many calls at once are refused. */
+  async bulkhead(calls: number) {
+    const refused = async (options: ClientOptions): Promise<readonly [here: number, elsewhere: number]> => {
+      const { client, clock } = clientBench(['hang'], options);
+      const all = Array.from({ length: calls }, () => watch(client.fetch(here)));
+      const other = watch(client.fetch(there));
+      await clock.advance(0);
+      const counts = [all, [other]].map((some) => some.filter(({ state }) => state === 'rejected').length);
+      void client.close({ drainMs: 0 });
+      await clock.advance(1);
+      return counts as [number, number];
+    };
+    return { on: await refused({}), off: await refused({ bulkhead: false }) };
+  },
+  /** How many retries there are of so many calls, and of one more. */
+  async budget(calls: number) {
+    const retries = async (budget?: false): Promise<readonly [here: number, elsewhere: number]> => {
+      const retry = { initialDelayMs: 0, maxAttempts: 2, ...(budget === false && { budget }) };
+      const { client, upstream } = clientBench([503], { breaker: false, retry });
+      for (let call = 0; call < calls; call += 1) await client.fetch(here);
+      const atOne = upstream.calls - calls;
+      await client.fetch(there);
+      return [atOne, upstream.calls - calls - atOne - 1];
+    };
+    return { on: await retries(), off: await retries(false) };
+  },
+};
