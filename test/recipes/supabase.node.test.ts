@@ -1,5 +1,6 @@
 import { PostgrestClient } from '@supabase/postgrest-js';
-import { createClient } from 'steadfetch';
+import { createClient as createSupabase } from '@supabase/supabase-js';
+import { type Client, createClient } from 'steadfetch';
 import { FakeClock } from 'steadfetch/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
@@ -139,4 +140,92 @@ test('supabase: a body that breaks off is an error, and is not asked for again',
   const { error } = await createApi(url).from('products').select();
   expect(error?.message).toMatch(/^TypeError: /);
   expect(requests).toHaveLength(1);
+});
+
+test('supabase: a timeout of its own is off by default, and what it ends counts against nobody', async () => {
+  const { url, requests } = await upstream(products, 'hang', 'hang');
+  const clock = new FakeClock();
+  const client = createClient({ clock, breaker: { failureThreshold: 1 } });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const caller = new AbortController();
+  const patient = new PostgrestClient(url, { fetch: client.fetch, retry: false }).from('products').select();
+  const left = patient.abortSignal(caller.signal).then(({ error }) => error?.message);
+  await vi.waitFor(() => expect(requests).toHaveLength(1));
+  expect(vi.getTimerCount()).toBe(0);
+  caller.abort();
+  await left;
+
+  const hasty = new PostgrestClient(url, { fetch: client.fetch, retry: false, timeout: 1_000 });
+  const ended = hasty
+    .from('products')
+    .select()
+    .then(({ error }) => error?.message);
+  await vi.waitFor(() => expect(requests).toHaveLength(2));
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(await ended).toMatch(/^AbortError: /);
+  expect(client.snapshot().dependencies[url]).toMatchObject({
+    breaker: { state: 'closed' },
+    counters: { ignored: 2, failure: 0 },
+  });
+});
+
+/** As the page has it, without what would go on behind the test. */
+function supabase(url: string, { fetch }: Client, db: { retry?: boolean } = { retry: false }) {
+  return createSupabase(url, 'key', {
+    global: { fetch },
+    db,
+    auth: { persistSession: false, autoRefreshToken: false },
+  });
+}
+
+test('supabase: from() and rpc() of supabase-js are PostgREST’s; without its retries, the client alone repeats', async () => {
+  const { url, requests, trouble } = await upstream(products, 503, 'reset');
+  const api = supabase(url, createClient());
+  expect((await api.from('products').select()).data).toEqual([{ id: 1, name: 'tea' }]);
+  expect(requests).toEqual(Array(3).fill('GET /rest/v1/products?select=*'));
+  trouble.push(503);
+  await api.rpc('count', {}, { get: true });
+  expect(requests.slice(3)).toEqual(Array(2).fill('GET /rest/v1/rpc/count'));
+});
+
+test('supabase: with its own retries, a read of supabase-js would be twelve requests', async () => {
+  const { url, requests } = await upstream(() => new Response('', { status: 503, headers: { 'retry-after': '0' } }));
+  await supabase(url, createClient(), {}).from('products').select();
+  expect(requests).toHaveLength(12);
+});
+
+test('supabase: auth, storage and functions go through the same fetch, and are one dependency unless isolateBy tells them apart', async () => {
+  const { url, requests } = await upstream(() => Response.json([]));
+  const all = async (client: Client): Promise<readonly string[]> => {
+    const api = supabase(url, client);
+    await api.from('products').select();
+    await api.storage.from('pictures').list();
+    await api.functions.invoke('order');
+    await api.auth.signInWithPassword({ email: 'ann@shop.test', password: 'tea' });
+    return Object.keys(client.snapshot().dependencies);
+  };
+  expect(await all(createClient())).toEqual([url]);
+  expect(await all(createClient({ isolateBy: ({ url }) => url.split('/')[3] ?? '' }))).toEqual([
+    ...['rest', 'storage', 'functions', 'auth'],
+  ]);
+  expect(requests.map((request) => request.split('/')[1])).toEqual(
+    Array(2).fill(['rest', 'storage', 'functions', 'auth']).flat(),
+  );
+});
+
+test('supabase: auth repeats the refresh of a session, each time with one request', async () => {
+  const { url, requests } = await upstream(() => Response.json({}), 503, 503);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const client = createClient();
+  const refreshed = supabase(url, client).auth.refreshSession({ refresh_token: 'one' });
+  await vi.waitFor(() => expect(client.snapshot().dependencies[url]?.counters.failure).toBe(1));
+  expect(requests).toHaveLength(1);
+  for (const count of [2, 3]) {
+    await vi.advanceTimersByTimeAsync(200 * (count - 1));
+    await vi.waitFor(() => expect(requests).toHaveLength(count));
+  }
+  await refreshed;
+  expect(client.snapshot().dependencies[url]?.counters).toMatchObject({ calls: 3, attempts: 3 });
 });
