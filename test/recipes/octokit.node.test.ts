@@ -1,7 +1,8 @@
 import { Octokit } from '@octokit/core';
+import { Octokit as FullOctokit } from 'octokit';
 import { createClient } from 'steadfetch';
 import { FakeClock } from 'steadfetch/testing';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { recipe } from '../docs/snippets.ts';
 import { upstream } from './upstream.ts';
@@ -112,4 +113,87 @@ test('octokit: the caller’s abort passes, and ends the request', async () => {
   const reason = new Error('the user left');
   other.abort(reason);
   await expect(wrapped).rejects.toMatchObject({ name: 'HttpError', cause: reason });
+});
+
+test('octokit: with the recipe’s fetch, the circuit counts a body that breaks off, and a timeout is that of the body, too', async () => {
+  const { url, requests, trouble } = await upstream(zen, ...Array<'cut'>(5).fill('cut'));
+  const api = createApi(url, 'token');
+  for (let call = 0; call < 5; call += 1) {
+    await expect(api.request('POST /orders')).rejects.toMatchObject({ cause: { name: 'TypeError' } });
+  }
+  await expect(api.request('GET /zen')).rejects.toMatchObject({ cause: { code: 'CIRCUIT_OPEN' } });
+  expect([requests.length, trouble.length]).toEqual([5, 0]);
+
+  const hanging = await upstream(() => new Response(new ReadableStream({ start: (body) => body.enqueue('[') })));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const late = expect(createApi(hanging.url, 'token').request('POST /orders')).rejects.toMatchObject({
+    cause: { code: 'ATTEMPT_TIMEOUT' },
+  });
+  await vi.waitFor(() => expect(hanging.requests).toHaveLength(1));
+  await vi.advanceTimersByTimeAsync(3_000);
+  await late;
+});
+
+test('octokit: there is no timeout in @octokit/core', async () => {
+  const { url, requests } = await upstream(zen, 'hang');
+  const caller = new AbortController();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const call = new Octokit({ baseUrl: url }).request('GET /zen', { request: { signal: caller.signal } });
+  await vi.waitFor(() => expect(requests).toHaveLength(1));
+  expect(vi.getTimerCount()).toBe(0);
+  caller.abort();
+  await expect(call).rejects.toBe(caller.signal.reason);
+});
+
+/** That of `octokit`, which says nothing on the console; its retries don't wait. */
+function full(baseUrl: string, { fetch }: ReturnType<typeof createClient>, options: object = {}): FullOctokit {
+  const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+  return new FullOctokit({ baseUrl, request: { fetch }, log: silent, retry: { retryAfterBaseValue: 0 }, ...options });
+}
+
+test('octokit: the retries of `octokit` repeat POSTs and what the client refuses, unless they are off', async () => {
+  const { url, requests } = await upstream(() => Response.json({}, { status: 503 }));
+  const client = createClient({ breaker: { failureThreshold: 4 } });
+  const throttle = { enabled: false };
+  await expect(full(url, client, { throttle }).request('POST /orders')).rejects.toMatchObject({ status: 503 });
+  expect(requests).toHaveLength(4);
+  const { counters: before } = client.snapshot().dependencies[url] ?? {};
+  await expect(full(url, client, { throttle }).request('GET /zen')).rejects.toMatchObject({
+    cause: { code: 'CIRCUIT_OPEN' },
+  });
+  expect(client.snapshot().dependencies[url]?.counters.rejected).toBe((before?.rejected ?? 0) + 4);
+
+  const off = { throttle, retry: { enabled: false } };
+  await expect(full(url, createClient(), off).request('POST /orders')).rejects.toMatchObject({ status: 503 });
+  expect(requests).toHaveLength(5);
+});
+
+test('octokit: the throttling of `octokit` repeats a 429, as the client does, unless its handlers return nothing', async () => {
+  const limits = { 'retry-after': '0', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '0' };
+  const { url, requests } = await upstream(() => Response.json({}, { status: 429, headers: limits }));
+  const retry = { enabled: false };
+  const both = full(url, createClient({ retry: { initialDelayMs: 0 } }), { retry });
+  await expect(both.request('GET /zen')).rejects.toMatchObject({ status: 429 });
+  expect(requests).toHaveLength(6);
+  const throttle = { onRateLimit: () => {}, onSecondaryRateLimit: () => {} };
+  const client = full(url, createClient({ retry: { initialDelayMs: 0 } }), { retry, throttle });
+  await expect(client.request('GET /zen')).rejects.toMatchObject({ status: 429 });
+  expect(requests).toHaveLength(9);
+});
+
+test('octokit: the throttling of `octokit` lets a second pass between writes', async () => {
+  const times: number[] = [];
+  const client = createClient({ fetch: async () => Response.json(times.push(Date.now())) });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const throttle = { id: 'spaced', onRateLimit: () => {}, onSecondaryRateLimit: () => {} };
+  const api = full('https://api.test', client, { throttle, retry: { enabled: false } });
+  const writes = Promise.all([api.request('POST /orders'), api.request('POST /orders')]);
+  await vi.advanceTimersByTimeAsync(5_000);
+  await writes;
+  const [first = 0, second = 0] = times;
+  // The first begins some turns late.
+  expect(second - first).toBeGreaterThan(990);
 });
