@@ -105,10 +105,20 @@ test('extendKy() sends a text body again, where the method may be repeated', asy
   expect(keyed.upstream.calls).toBe(3);
 });
 
-test('extendKy() sends other bodies once, as streams', async () => {
+const form = new FormData();
+form.set('a', '1');
+
+test.for<{ readonly what: string; readonly body: NonNullable<RequestInit['body']>; readonly calls: number }>([
+  { what: 'a text', body: 'a', calls: 3 },
+  { what: 'a form in the format of a query', body: new URLSearchParams({ a: '1' }), calls: 3 },
+  { what: 'a blob of text', body: new Blob(['a'], { type: 'text/csv' }), calls: 3 },
+  { what: 'another blob', body: new Blob(['a'], { type: 'image/png' }), calls: 1 },
+  { what: 'bytes', body: new Uint8Array(3), calls: 1 },
+  { what: 'a FormData', body: form, calls: 1 },
+])('extendKy() makes $calls requests of a PUT that may be repeated, with $what', async ({ body, calls }) => {
   const bench = kyBench([503]);
-  await during(bench, errorOf(bench.api.put(url, { body: new Uint8Array(3) })));
-  expect(bench.upstream.calls).toBe(1);
+  await during(bench, errorOf(bench.api.put(url, { body })));
+  expect(bench.upstream.calls).toBe(calls);
 });
 
 // What the client adds.

@@ -158,6 +158,7 @@ test.for([
 
 test.for<{ readonly what: string; readonly headers: Record<string, string>; readonly afterMs: number }>([
   { what: 'is a stream of events', headers: { 'content-type': 'text/event-stream' }, afterMs: 0 },
+  { what: 'is NDJSON', headers: { 'content-type': 'application/x-ndjson' }, afterMs: 0 },
   { what: 'does not end', headers: { 'content-type': 'text/plain' }, afterMs: 5_000 },
 ])('coalesce gives each of them a stream of its own, when the body $what', async ({ headers, afterMs }) => {
   const { client, clock, upstream, events } = sharing([{ body: 'data: 1', headers, after: 'hang' }]);
@@ -229,6 +230,7 @@ test.for([
   { what: 'succeeded', answer: 204, fallback: { coalesce: true } },
   { what: 'succeeded, with a store', answer: 204, fallback: { coalesce: true, store: memoryStore() } },
   { what: 'may have succeeded', answer: down, fallback: { coalesce: true } },
+  { what: 'was refused', answer: 409, fallback: { coalesce: true } },
 ] as const)('coalesce gives nobody what was asked for before a write that $what', async ({ answer, fallback }) => {
   const { client, clock, upstream } = sharing([slow('old'), answer, slow('new'), slow('other')], { fallback });
   const before = client.fetch(url);
@@ -389,6 +391,37 @@ test.for([0, 1])(
   },
 );
 
+test('coalesce does not share between client.fetch and client.json', async () => {
+  const { client, clock, upstream } = sharing([slow('1')]);
+  const calls = [client.fetch(url), client.json(url)];
+  await clock.advance(100);
+  await Promise.all(calls);
+  expect(upstream.calls).toBe(2);
+});
+
+test('coalesce shares a JSON that is longer than maxBodyBytes, which has to be read', async () => {
+  const { client, clock, upstream } = sharing([slow('12345')], { fallback: { coalesce: true, maxBodyBytes: 4 } });
+  const calls = [1, 2].map(() => client.json(url));
+  await clock.advance(100);
+  expect((await Promise.all(calls)).map(({ value }) => value)).toEqual([12_345, 12_345]);
+  expect(upstream.calls).toBe(1);
+});
+
+test.for(['private', 'no-store'])(
+  'coalesce shares what is %s among identical requests of one partition',
+  async (says) => {
+    const store = memoryStore();
+    const bench = sharing([slow('one', { headers: { 'cache-control': says } })], {
+      fallback: { coalesce: true, store },
+    });
+    const { client, clock, upstream } = bench;
+    const calls = ['ann', 'ann', 'bob'].map((partition) => client.fetch(url, { partition }));
+    await clock.advance(100);
+    for (const call of calls) expect(await shown(call)).toBe('200 one');
+    expect(upstream.calls).toBe(2);
+  },
+);
+
 test('coalesce gives a session to one of them only', async () => {
   let sessions = 0;
   const session = (): ScriptStep => {
@@ -451,11 +484,12 @@ test('coalesce does not tell the next hop the deadline of another caller', async
 });
 
 test('coalesce gives all of them the status of an error whose body breaks off', async () => {
-  const { client, clock } = sharing([{ status: 404, body: 'no', after: 'break', delayMs: 10 }]);
+  const { client, clock, upstream } = sharing([{ status: 404, body: 'no', after: 'break', delayMs: 10 }]);
   const calls = [1, 2].map(() => errorOf(client.json(url)));
   await clock.advance(100);
   for (const error of await Promise.all(calls))
     expect(error).toMatchObject({ code: 'HTTP', response: { status: 404 } });
+  expect(upstream.calls).toBe(2);
 });
 
 test('coalesce shares answers that nobody can make', async () => {
@@ -507,6 +541,7 @@ test('coalesce gives each of them headers of its own', async () => {
 
 test.for<{ readonly what: string; readonly init: (who: string) => object }>([
   { what: 'a function', init: (who) => ({ token: () => who }) },
+  { what: 'an object', init: () => ({ next: { revalidate: 60 } }) },
   { what: 'a bigint', init: () => ({ number: 1n }) },
 ])('coalesce does not share between calls with $what in their init', async ({ init }) => {
   let calls = 0;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { degradation, memoryStore } from '../../src/index.ts';
 import type { ScriptedRequest } from '../../src/testing/scripted-fetch.ts';
 import { engine } from '../support/engine.ts';
-import { errorOf, facts, origin, url } from './bench.ts';
+import { errorOf, facts, origin, url, watch } from './bench.ts';
 import { down, fallbackBench, good, idle, shown, stored } from './fallback-bench.ts';
 
 const hour = 3_600_000;
@@ -172,6 +172,7 @@ test('client.fetch hands through what is longer than maxBodyBytes, and stores wh
 test.for([
   { what: 'that says how long it is', headers: { 'content-length': '9' } },
   { what: 'of events', headers: { 'content-type': 'text/event-stream; charset=utf-8' } },
+  { what: 'of NDJSON', headers: { 'content-type': 'application/x-ndjson' } },
 ])('client.fetch does not read a body $what, when it is too long or has no end', async ({ headers }) => {
   let pulled = 0;
   const body = new ReadableStream(
@@ -189,6 +190,58 @@ test.for([
   expect(pulled).toBe(0);
   await response.body?.cancel();
 });
+
+// Of a body that is read twice, workerd resolves each cancel() by itself; elsewhere the first waits for the second.
+const resolvesAtOnce = engine === 'workerd';
+
+test.for([
+  { until: 'it ends', more: 'ends', endsAtMs: 300 },
+  { until: 'it is longer than maxBodyBytes', more: 'is long', endsAtMs: 300 },
+  { until: 'the deadline', more: 'hangs', endsAtMs: 1_000 },
+  { until: 'its call is aborted', more: 'hangs', endsAtMs: 500 },
+])(
+  'client.fetch goes on storing a body that its reader has cancelled, until $until',
+  async ({ until, more, endsAtMs }) => {
+    let isOver = false;
+    const body = (signal: AbortSignal | null | undefined, after: (ms: number, run: () => void) => void) =>
+      new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(new Uint8Array(1));
+          signal?.addEventListener('abort', () => {
+            isOver = true;
+            controller.error(signal.reason);
+          });
+          after(300, () => {
+            if (more === 'is long') controller.enqueue(new Uint8Array(8));
+            if (more !== 'ends') return;
+            isOver = true;
+            controller.close();
+          });
+        },
+        cancel() {
+          isOver = true;
+        },
+      });
+    const bench = fallbackBench(
+      [1],
+      { maxBodyBytes: 4 },
+      {
+        deadlineMs: 1_000,
+        fetch: async (_, init) => new Response(body(init?.signal, (ms, run) => void clock.schedule(ms, run))),
+      },
+    );
+    const { client, clock } = bench;
+    const controller = new AbortController();
+    const response = await client.fetch(url, { signal: controller.signal });
+    if (until === 'its call is aborted') clock.schedule(500, () => controller.abort(new Error('enough')));
+    const cancelled = watch((response.body as ReadableStream).cancel());
+    await clock.advance(endsAtMs - 1);
+    expect([cancelled.state, isOver]).toEqual([resolvesAtOnce ? 'resolved' : 'pending', false]);
+    await clock.advance(1);
+    await idle(bench);
+    expect([cancelled.state === 'pending', isOver]).toEqual([false, true]);
+  },
+);
 
 // What a request says.
 
@@ -430,6 +483,20 @@ test('client.fetch refreshes through the breaker, and is not slowed down while i
   }
   expect(upstream.calls).toBe(2);
   expect(degradation(await client.fetch(url))?.reason).toBe('circuit-open');
+});
+
+test('client.fetch refreshes through the bulkhead, and gives out what it has while that is full', async () => {
+  const bench = fallbackBench([good('one'), 'hang'], swr, { bulkhead: { maxConcurrent: 1, maxQueued: 0 } });
+  const { client, clock, upstream, events } = bench;
+  await shown(client.fetch(url));
+  await clock.advance(1_000);
+  client.fetch(`${url}/other`).catch(() => {});
+  await idle(bench);
+  expect(await shown(client.fetch(url))).toBe('200 one');
+  await idle(bench);
+  expect(upstream.calls).toBe(2);
+  expect(facts(events, 'rejected')).toEqual([{ code: 'BULKHEAD_FULL' }]);
+  expect(degradation(await client.fetch(url))?.reason).toBe('bulkhead-full');
 });
 
 test('client.fetch refreshes with a conditional request, without the caller’s signal', async () => {
