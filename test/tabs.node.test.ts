@@ -45,6 +45,7 @@ beforeAll(async () => {
     const { pathname } = new URL(request.url ?? '/', origin);
     const give = (type: string, text: string): unknown => response.setHeader('content-type', type).end(text);
     if (pathname === '/library.js') give('text/javascript', outputFiles[0]?.text ?? '');
+    else if (pathname === '/worker.js') give('text/javascript', 'globalThis.steady = await import("/library.js")');
     else if (pathname === '/') {
       give('text/html', '<script type="module">globalThis.steady = await import("/library.js")</script>');
     } else if (pathname !== '/api') response.writeHead(404).end();
@@ -195,6 +196,26 @@ test('what one tab finds down, the others leave alone; one of them finds it back
   const seen = await Promise.all(all.map((tab) => tab.seen()));
   const probed = (tab: Tab): number => probes.filter((probe) => probe.tab === tab.id).length;
   expect(seen).toEqual(all.map((tab, nth) => ({ failures: (nth === 0 ? 3 : 0) + probed(tab), alone: [] })));
+});
+
+test('what a tab finds down, a worker of the origin leaves alone', { timeout: 90_000 }, async () => {
+  const tab = await openTab();
+  await tab.call();
+  const [worker] = await Promise.all([
+    tab.page.waitForEvent('worker'),
+    tab.page.evaluate(() => void new Worker('/worker.js', { type: 'module' })),
+  ]);
+  await expect.poll(() => worker.evaluate(() => 'steady' in globalThis), patience).toBe(true);
+  await worker.evaluate(async () => {
+    const own = steady.createClient({ breaker: { fleet: steady.tabFleet() } });
+    await own.fetch(`${location.origin}/api?worker`, { headers: { 'x-tab': 'worker' } });
+    Object.assign(globalThis, { client: own });
+  });
+  await fail(tab);
+  const state = (): Promise<unknown> =>
+    worker.evaluate(() => Object.values(client.snapshot().dependencies)[0]?.breaker?.state);
+  await expect.poll(state, patience).toBe('open');
+  expect(upstream.asked.filter((asked) => asked.tab === 'worker')).toHaveLength(1);
 });
 
 test('a newcomer knows what the others know, and what whoever has found it out can no longer tell', {

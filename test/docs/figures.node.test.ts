@@ -2,11 +2,21 @@ import { readFileSync } from 'node:fs';
 import * as fake from 'fake-indexeddb';
 import { afterEach, expect, test, vi } from 'vitest';
 
+import { type CircuitNamespace, CircuitObject, durableFleet } from '../../src/adapters/cloudflare.ts';
+import { redisFleet, redisStore } from '../../src/adapters/redis.ts';
 import { resolveClient } from '../../src/client-options.ts';
+import { platformClock } from '../../src/clock.ts';
+import { EngineFleet } from '../../src/fleet/engine-fleet.ts';
+import type { FleetEngine } from '../../src/fleet/fleet.ts';
+import { FLEET_SCRIPT } from '../../src/fleet/redis-script.ts';
+import { LONGEST_DEPENDENCY, parseTabRecord, textOf } from '../../src/fleet/tab-record.ts';
+import { tabFleet } from '../../src/fleet/tabs.ts';
 import { createHealth } from '../../src/health/index.ts';
+import { isCredential, isSecret } from '../../src/http/credentials.ts';
 import { isStorable, MAX_VARIANTS } from '../../src/http/stored-response.ts';
-import { memoryStore } from '../../src/index.ts';
+import { type Fleet, memoryStore } from '../../src/index.ts';
 import { ConcurrencyLimit, type Sign } from '../../src/model/concurrency-limit.ts';
+import { EMPTY_RECORD } from '../../src/model/fleet.ts';
 import { newPace, noteRead, percentileMs, spendHedge } from '../../src/model/hedge-pace.ts';
 import { createServerTiming } from '../../src/server-timing.ts';
 import { idbStore } from '../../src/stores/idb.ts';
@@ -15,6 +25,7 @@ import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, fetchAndStore, url, watch } from '../client/bench.ts';
 import { fallbackBench, good, shown } from '../client/fallback-bench.ts';
 import { entryOf } from '../stores/idb-bench.ts';
+import { notingRedis } from '../support/noting-redis.ts';
 import { figuresIn, msOf, numberOf, shareOf } from './figures.ts';
 
 /** Figures of a page, by the words around them, and what has to be true of them. */
@@ -107,6 +118,140 @@ function readsUntilKnown(share: number): number {
   return reads;
 }
 
+/** A circuit that joins a fleet whose engine fails, or never answers; and when the engine was asked. */
+function joined({ random = 0, hangs = false, reach = { isReachable: true } }) {
+  const clock = new FakeClock();
+  const asked: number[] = [];
+  const statuses: number[] = [];
+  const engine: FleetEngine = {
+    get isReachable() {
+      return reach.isReachable;
+    },
+    async read() {
+      asked.push(clock.now());
+      if (hangs) await new Promise(() => {});
+      throw new Error('down');
+    },
+    lease: async () => undefined,
+    report: async () => undefined,
+    subscribe: () => () => {},
+    close: async () => {},
+  };
+  new EngineFleet(engine).join({
+    dependency: 'users',
+    clock,
+    random: () => random,
+    leaseMs: 1_000,
+    patienceMs: 1_000,
+    onState() {},
+    onStatus: () => statuses.push(clock.now()),
+  });
+  return { clock, asked, statuses };
+}
+
+/** How long an engine that says nothing is waited for. */
+async function patienceOf(random: number): Promise<number | undefined> {
+  const { clock, statuses } = joined({ random, hangs: true });
+  await clock.advance(60_000);
+  return statuses[0];
+}
+
+/** How long an engine that fails is left alone at first, and at most, in s. */
+async function waitsOf(random: number): Promise<{ first: number; longest: number }> {
+  const { clock, asked } = joined({ random });
+  await clock.advance(600_000);
+  const waits = asked.slice(1).map((at, index) => (at - (asked[index] ?? 0)) / 1_000);
+  return { first: waits[0] ?? 0, longest: Math.max(...waits) };
+}
+
+async function expectWaits(...told: string[]): Promise<void> {
+  const [least, most] = [await waitsOf(0), await waitsOf(1)];
+  expect([least.first, most.first, least.longest, most.longest]).toEqual(told.map(Number));
+}
+
+/** A client in a fleet over what notes what it is asked. */
+function redisJoined(random = () => 0) {
+  const redis = notingRedis();
+  const { client, clock } = clientBench([200], { random, breaker: { fleet: redisFleet({ client: redis }) } });
+  const call = async (): Promise<void> => {
+    await client.fetch(url);
+    for (let turn = 0; turn < 20; turn += 1) await clock.advance(0);
+  };
+  return { redis, clock, call };
+}
+
+function durableJoined() {
+  const questions: unknown[] = [];
+  const answer = { run: 0, epoch: 1, state: 'closed', retryAfterMs: 0, trips: 0 };
+  const namespace: CircuitNamespace = {
+    idFromName: (name) => name,
+    get: () => ({
+      async fetch(_at, { body }) {
+        questions.push(JSON.parse(body));
+        return Response.json(answer);
+      },
+    }),
+  };
+  const fleet = durableFleet({ namespace, waitUntil() {} });
+  const { client, clock } = clientBench([200], { breaker: { fleet } });
+  const call = async (): Promise<void> => {
+    await client.fetch(url);
+    for (let turn = 0; turn < 20; turn += 1) await clock.advance(0);
+  };
+  return { questions, clock, call };
+}
+
+/** An object of a fleet, and what it writes. */
+function circuitObject() {
+  const kept = new Map<string, unknown>();
+  const alarms: number[] = [];
+  let puts = 0;
+  const storage = {
+    get: async (key: string) => kept.get(key),
+    async put(key: string, value: unknown) {
+      puts += 1;
+      kept.set(key, value);
+    },
+    deleteAll: async () => kept.clear(),
+    setAlarm: async (at: number) => void alarms.push(at),
+  };
+  const object = new CircuitObject({ storage });
+  const ask = async (question: object): Promise<void> => {
+    const body = JSON.stringify({ by: 'a', quorum: 1, ...question });
+    expect((await object.fetch(new Request('https://fleet/', { method: 'POST', body }))).status).toBe(200);
+  };
+  return { alarms, ask, written: () => puts + alarms.length };
+}
+
+/** A tab, in this process, that finds a dependency down; and what it holds then. */
+async function tabThatOpens(): Promise<{ held: readonly string[]; fleet: Fleet }> {
+  const fleet = tabFleet();
+  const seat = fleet.join({
+    dependency: 'users',
+    clock: platformClock,
+    random: () => 0,
+    leaseMs: 1_000,
+    patienceMs: 1_000,
+    onState() {},
+    onStatus() {},
+  });
+  seat.opened(60_000, false);
+  let held: readonly string[] = [];
+  await expect
+    .poll(async () => {
+      held = ((await navigator.locks.query()).held ?? []).map(({ name = '' }) => name);
+      return held.filter((name) => name.includes(':knows:')).length;
+    })
+    .toBe(1);
+  return { held: held.filter((name) => name.includes(':knows:')), fleet };
+}
+
+/** The size that an entry is held to. */
+function limitOf(name: string): string | undefined {
+  const limits: { name: string; limit: string }[] = JSON.parse(readFileSync('package.json', 'utf8'))['size-limit'];
+  return limits.find((each) => each.name === name)?.limit;
+}
+
 const figures: readonly Figures[] = [
   {
     page: 'fallback',
@@ -171,6 +316,267 @@ const figures: readonly Figures[] = [
       expect(first?.state).toBe('pending');
       await clock.advance(1);
       expect(first?.state).toBe('resolved');
+    },
+  },
+  {
+    page: 'fallback',
+    says: /^Harmless are (.*?)\. Any other header/ms,
+    holds(list) {
+      const names = Array.from(list.matchAll(/`([\w*-]+)`/g), ([, name = '']) => name.toLowerCase());
+      expect(names.length).toBeGreaterThan(25);
+      expect(names.filter((name) => isCredential(name.replace('*', '')))).toEqual([]);
+      const families = names.filter((name) => name.endsWith('*')).map((name) => name.replace('*', '-anything'));
+      expect(families.filter(isCredential)).toEqual([]);
+      for (const hint of ['device-memory', 'dpr', 'ect', 'rtt', 'sec-ch-ua', 'viewport-width'])
+        expect(isCredential(hint)).toBe(false);
+    },
+  },
+  {
+    page: 'fallback',
+    says: /A secret in the query \((.*?) and the like\)/,
+    holds(list) {
+      const names = Array.from(list.matchAll(/`(\w+)`/g), ([, name = '']) => name);
+      expect(names.length).toBeGreaterThan(3);
+      expect(names.filter((name) => !isSecret(name))).toEqual([]);
+    },
+  },
+  {
+    page: 'fleet',
+    says: /When the engine is slow \((\d+) s\)/,
+    holds: async (seconds) => expect(await patienceOf(0)).toBe(numberOf(seconds) * 1_000),
+  },
+  {
+    page: 'fleet',
+    says: /growing waits \((\S+) to (\S+) s at first, (\d+) to (\d+) s in the end, by chance;/,
+    holds: expectWaits,
+  },
+  {
+    page: 'fleet',
+    says: /at least every (second) while the client has no connection/,
+    async holds(span) {
+      const reach = { isReachable: false };
+      const { clock, asked } = joined({ reach, random: 1 });
+      await clock.advance(10_000);
+      const before = asked.length;
+      reach.isReachable = true;
+      await clock.advance(msOf(`a ${span}`) - 1);
+      expect(asked).toHaveLength(before);
+      await clock.advance(1);
+      expect(asked).toHaveLength(before + 1);
+    },
+  },
+  {
+    page: 'fleet',
+    says: /open for (\d+) such times \((an hour) and more, by default\)/,
+    holds(times, span) {
+      const { breaker } = resolveClient();
+      expect(numberOf(times) * (breaker === false ? 0 : breaker.maxResetTimeoutMs)).toBe(msOf(span));
+    },
+  },
+  {
+    page: 'fleet',
+    says: /^\| `prefix` \| `"([^"]+)"` \|.*\n\| `quorum` \| (\d+) \|.*\n\| `pollMs` \| (\S+) \|/m,
+    async holds(prefix, quorum, pollMs) {
+      const { clock, redis, call } = redisJoined();
+      await call();
+      await clock.advance(numberOf(pollMs) - 1);
+      await call();
+      expect(redis.asked).toHaveLength(1);
+      await clock.advance(1);
+      await call();
+      expect(redis.asked).toHaveLength(2);
+      expect(redis.asked[0]?.key.startsWith(prefix)).toBe(true);
+      expect(redis.asked[0]?.args[2]).toBe(quorum);
+    },
+  },
+  {
+    page: 'fleet',
+    says: /`npm install redis` \(node-redis (\d+)\)/,
+    holds(major) {
+      const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+      expect(peerDependencies.redis).toMatch(new RegExp(`^\\^${major}\\.`));
+    },
+  },
+  {
+    page: 'fleet',
+    says: /gone (a day) after it last changed/,
+    async holds(span) {
+      const { redis, call } = redisJoined();
+      await call();
+      expect(Number(redis.asked[0]?.args[6])).toBe(msOf(span));
+    },
+  },
+  {
+    page: 'fleet',
+    says: /A question is a script of (\S+) kB/,
+    holds: (size) => expect(Math.round(FLEET_SCRIPT.length / 100) / 10).toBe(Number(size)),
+  },
+  {
+    page: 'fleet',
+    says: /the instances ask within (\w+ seconds), each at a time of its own/,
+    async holds(span) {
+      const { clock, redis, call } = redisJoined(() => 1);
+      await call();
+      for (let time = 1; time <= 2; time += 1) redis.connections[0]?.get('ready')?.();
+      await clock.advance(msOf(span) - 1);
+      expect(redis.asked).toHaveLength(1);
+      await clock.advance(1);
+      expect(redis.asked).toHaveLength(2);
+    },
+  },
+  {
+    page: 'fleet',
+    says: /for those of its `prefix` \(default `"([^"]+)"`\)/,
+    async holds(prefix) {
+      const keys: string[] = [];
+      const client = { get: async (key: string) => keys.push(key), set: async () => {}, unlink: async () => {} };
+      const scan = async () => ({ cursor: '0', keys: [] });
+      await redisStore({ client: { ...client, scan }, partition: 'public' })
+        .get('public GET https://a.test/')
+        .catch(() => {});
+      expect(keys.map((key) => key.startsWith(prefix))).toEqual([true]);
+    },
+  },
+  {
+    page: 'fleet-tabs',
+    says: /^\| `name` \| `"(\w+)"` \|.*\n\| `quorum` \| (\d+) \| .* at most (\d+)\./m,
+    async holds(name, quorum, most) {
+      expect(() => tabFleet({ quorum: numberOf(most) + 1 })).toThrow(`at most ${most}`);
+      const { held, fleet } = await tabThatOpens();
+      // By as many votes as open it.
+      expect(quorum).toBe('1');
+      expect(held).toEqual([expect.stringMatching(new RegExp(`^${name}:.*"state":"open"`))]);
+      await fleet.close();
+    },
+  },
+  {
+    page: 'fleet-tabs',
+    says: /A claim is respected for (\d+) ms/,
+    async holds(ms) {
+      const timeout = vi.spyOn(AbortSignal, 'timeout');
+      const { fleet } = await tabThatOpens();
+      expect(timeout.mock.calls).toEqual([[numberOf(ms)]]);
+      timeout.mockRestore();
+      await fleet.close();
+    },
+  },
+  {
+    page: 'fleet-tabs',
+    says: /put back\*\* by more than (\d+) s/,
+    holds(seconds) {
+      const at = 1_800_000_000_000;
+      const text = textOf({ dependency: 'a', version: 1, at, record: { ...EMPTY_RECORD, run: at, epoch: 2 } });
+      const slackMs = numberOf(seconds) * 1_000;
+      expect(parseTabRecord(text, at - slackMs)).toBeDefined();
+      expect(parseTabRecord(text, at - slackMs - 1)).toBeUndefined();
+    },
+  },
+  {
+    page: 'fleet-tabs',
+    says: /^At most (\S+ kB), minified/m,
+    holds: (size) => expect(limitOf('steadfetch/tabs')).toBe(size),
+  },
+  {
+    page: 'fleet-tabs',
+    says: /one attempt in (\d+) to (\d+) s/,
+    async holds(least, most) {
+      expect([await waitsOf(0), await waitsOf(1)].map(({ longest }) => longest)).toEqual([least, most].map(numberOf));
+    },
+  },
+  {
+    page: 'fleet-tabs',
+    says: /more than\nabout (\d+) characters/,
+    holds: (most) => expect(LONGEST_DEPENDENCY).toBe(numberOf(most)),
+  },
+  {
+    page: 'fleet-durable',
+    says: /at most every `pollMs` \(default (\S+)\)/,
+    async holds(pollMs) {
+      const { clock, questions, call } = durableJoined();
+      await call();
+      await clock.advance(numberOf(pollMs) - 1);
+      await call();
+      expect(questions).toHaveLength(1);
+      await clock.advance(1);
+      await call();
+      expect(questions).toHaveLength(2);
+    },
+  },
+  {
+    page: 'fleet-durable',
+    says: /`quorum` \(default (\d+)\)/,
+    async holds(quorum) {
+      const { questions, call } = durableJoined();
+      await call();
+      expect(questions[0]).toMatchObject({ quorum: numberOf(quorum) });
+    },
+  },
+  {
+    page: 'fleet-durable',
+    says: /When the object is slow \((\d+) s\)/,
+    holds: async (seconds) => expect(await patienceOf(0)).toBe(numberOf(seconds) * 1_000),
+  },
+  {
+    page: 'fleet-durable',
+    says: /growing waits \((\S+) to (\S+) s at first, (\d+) to (\d+) s in the end, by chance\)/,
+    holds: expectWaits,
+  },
+  {
+    page: 'fleet-durable',
+    says: /a record that has not changed for (\w+ days)/,
+    async holds(span) {
+      const { alarms, ask } = circuitObject();
+      const now = Date.now();
+      await ask({ ask: 'report', report: { kind: 'down', retryAfterMs: 0 } });
+      expect(alarms.map((at) => Math.round((at - now) / 60_000))).toEqual([msOf(span) / 60_000]);
+    },
+  },
+  {
+    page: 'fleet-durable',
+    says: /asks (\S+) times a day per dependency at (\d+) s, (.* million) times a month\./,
+    holds(perDay, seconds, perMonth) {
+      expect(msOf('a day') / (numberOf(seconds) * 1_000)).toBe(numberOf(perDay));
+      expect(perMonth).toBe('half a million');
+      expect((numberOf(perDay) * 30) / 1_000_000).toBeCloseTo(0.5, 1);
+    },
+  },
+  {
+    page: 'fleet-durable',
+    says: /At \$(\S+) per million requests \(.*, the first million included\), (\d+) such isolates cost about \$(\S+) in (\d+) days for one dependency, and with `pollMs: (\S+)` about \$(\d+\.\d+)/,
+    holds(perMillion, isolates, cost, days, pollMs, less) {
+      const costAt = (everyMs: number): number => {
+        const requests = (numberOf(isolates) * numberOf(days) * msOf('a day')) / everyMs;
+        return ((requests - 1_000_000) / 1_000_000) * Number(perMillion);
+      };
+      expect(Math.round(costAt(5_000) * 10) / 10).toBe(Number(cost));
+      expect(Math.round(costAt(Number(pollMs.replaceAll('_', ''))) * 100) / 100).toBe(Number(less));
+    },
+  },
+  {
+    page: 'fleet-durable',
+    says: /^.*\b(\w+) rows are written \(record and alarm\) with each vote, opening, lease and closing, and none/im,
+    async holds(rows) {
+      const { written, ask } = circuitObject();
+      const down = (by: string, retryAfterMs: number) => {
+        return { ask: 'report', by, quorum: 2, report: { kind: 'down', retryAfterMs } };
+      };
+      const lease = { ask: 'lease', leaseMs: 60_000 };
+      const back = { ask: 'report', report: { kind: 'recovered', token: 1 } };
+      const counts: number[] = [];
+      for (const question of [
+        { ask: 'read' },
+        { ask: 'lease', leaseMs: 1 },
+        down('a', 60_000),
+        down('b', 0),
+        lease,
+        back,
+      ]) {
+        const before = written();
+        await ask(question);
+        counts.push(written() - before);
+      }
+      const each = numberOf(rows.toLowerCase());
+      expect(counts).toEqual([0, 0, each, each, each, each]);
     },
   },
   {

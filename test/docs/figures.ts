@@ -5,7 +5,13 @@ import { readFileSync } from 'node:fs';
 const WORDS = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
 
 const DAY_MS = 86_400_000;
-const UNITS: Readonly<Record<string, number>> = { second: 1_000, day: DAY_MS, year: 365.25 * DAY_MS };
+const UNITS: Readonly<Record<string, number>> = {
+  second: 1_000,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: DAY_MS,
+  year: 365.25 * DAY_MS,
+};
 
 const MIB = 1_048_576;
 
@@ -23,7 +29,7 @@ export const word = (value: number): string => WORDS[value] ?? count(value);
 
 /** What `10,000`, `eight` or `a` stand for. @throws Error if it is no number. */
 export function numberOf(text: string): number {
-  const value = text === 'a' ? 1 : WORDS.includes(text) ? WORDS.indexOf(text) : Number(text.replaceAll(',', ''));
+  const value = /^an?$/.test(text) ? 1 : WORDS.includes(text) ? WORDS.indexOf(text) : Number(text.replaceAll(',', ''));
   if (Number.isNaN(value)) throw new Error(`"${text}" is no number`);
   return value;
 }

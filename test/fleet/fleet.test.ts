@@ -42,6 +42,21 @@ test('one instance at a time sends a probe, and what it finds out the others nee
   expect(states()).toEqual(all(20, 'closed'));
 });
 
+test('while a dependency is down, each instance asks once for each probe that is due', async () => {
+  const { clock, memory, upstream, instances, callAll } = fleetBench(3);
+  await callAll();
+  upstream.status = 501;
+  for (let call = 1; call <= 3; call += 1) await instances[0]?.client.fetch(url);
+  await clock.advance(5_000);
+  const before = memory.requests;
+  await callAll();
+  expect(memory.requests - before).toBe(0);
+  await clock.advance(5_000);
+  for (let round = 1; round <= 10; round += 1) await callAll();
+  // Three questions, and what the one who was given the lease has found.
+  expect(memory.requests - before).toBe(4);
+});
+
 test('with a quorum, one instance whose own network is broken does not take the others with it', async () => {
   const { clock, upstream, instances, callAll, states } = fleetBench(4, { quorum: 2 });
   await callAll();

@@ -120,6 +120,30 @@ test('an engine that has gone back, and has lost what was told last, is believed
   expect(breaker.state).toBe('open');
 });
 
+test.for([
+  { chance: 0, leaseMs: 1_000, mostMs: 10_000, looksAfterMs: 10_000 },
+  { chance: 1, leaseMs: 1_000, mostMs: 10_000, looksAfterMs: 15_000 },
+  { chance: 0, leaseMs: 9_000, mostMs: 10_000, looksAfterMs: 27_000 },
+])(
+  'a circuit that is told that others probe, and nothing else, looks for itself after $looksAfterMs ms: a lease is $leaseMs, a wait $mostMs at most, and chance says $chance',
+  async ({ chance, leaseMs, mostMs, looksAfterMs }) => {
+    const others = { state: record(2, 'open'), token: undefined, waitMs: 60_000 };
+    const { clock, call, sent } = bench(
+      { read: async () => record(1, 'closed'), report: async () => record(2, 'open'), lease: async () => others },
+      { resetTimeoutMs: leaseMs, maxResetTimeoutMs: mostMs, random: () => chance },
+    );
+    for (let failure = 1; failure <= 2; failure += 1) await call(true);
+    await clock.advance(leaseMs);
+    await call();
+    await clock.advance(looksAfterMs - 1);
+    await call();
+    expect(sent()).toBe(2);
+    await clock.advance(1);
+    await call();
+    expect(sent()).toBe(3);
+  },
+);
+
 test('a fleet that says so for 30 times its patience is not believed: the circuit looks for itself, and goes on alone', async () => {
   let epoch = 2;
   // As if others found it down every second, in an upstream that is well.

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-import { simulateOutage } from '../support/fleet-simulation.ts';
+import { numberOf } from '../docs/figures.ts';
+import { type Outage, simulateOutage } from '../support/fleet-simulation.ts';
 
-test('ten thousand instances leave a dead upstream alone: few failures, one probe at a time, and all back together', {
+test('ten thousand instances leave a dead upstream alone: as many requests as docs/fleet.md says, and all back together', {
   timeout: 120_000,
 }, async () => {
   const together = await simulateOutage(10_000, true);
@@ -11,7 +13,29 @@ test('ten thousand instances leave a dead upstream alone: few failures, one prob
   // A minute of waits of 10, 20 and 40 seconds.
   expect(together.probes).toBeLessThanOrEqual(5);
   expect(together.recoveredMs).toBeLessThan(130_000);
+
+  const alone = await simulateOutage(10_000, false);
+  // What has not opened by then never does, for all at once.
+  const askedWhileDown = ({ untilAllOpen, probes }: Outage): number =>
+    probes + (Number.isFinite(untilAllOpen) ? untilAllOpen : 0);
+  const page = readFileSync('docs/fleet.md', 'utf8');
+  const told = (says: RegExp): number[] => says.exec(page)?.slice(1).map(numberOf) ?? [];
+  expect(told(/gets (\S+) requests without a fleet, and (\S+) with one: (\S+) until .*, and (\w+) probes/)).toEqual([
+    rounded(askedWhileDown(alone), 1_000),
+    askedWhileDown(together),
+    together.untilAllOpen,
+    together.probes,
+  ]);
+  expect(told(/use it again (\d+) s after .*; without one, the last of them finds out after (\d+) s/)).toEqual([
+    together.recoveredMs / 1_000,
+    rounded(alone.recoveredMs / 1_000, 1),
+  ]);
+  // The second before it dies, and the last in which it is down.
+  const [before = 0, last = 0] = [alone.perSecond[4], alone.perSecond[64]];
+  expect(told(/without a fleet they fall from (\S+) to (\d+), /)).toEqual([before, rounded(last, 100)]);
 });
+
+const rounded = (value: number, to: number): number => Math.round(value / to) * to;
 
 test('a thousand instances leave an upstream alone that is down for half an hour: nobody loses patience', {
   timeout: 120_000,

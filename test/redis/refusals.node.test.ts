@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+
 import { createClient as connect } from 'redis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { redisFleet } from '../../src/adapters/redis.ts';
+import { redisFleet, redisStore } from '../../src/adapters/redis.ts';
 import { createClient, type SteadEvent } from '../../src/index.ts';
+import { entryOf } from '../support/entries.ts';
 import { type Redis, RedisServer } from '../support/redis-server.ts';
 
 const origin = 'https://users.test';
@@ -71,6 +74,50 @@ test.for(refusals)(
     }
   },
 );
+
+const page = readFileSync('docs/fleet.md', 'utf8');
+
+/** A user who may do what the page says by these words, and nothing else. */
+async function allowed(says: RegExp, keys: string): Promise<Redis> {
+  const commands = Array.from(says.exec(page)?.[1]?.matchAll(/\+\w+/g) ?? [], ([command]) => command);
+  expect(commands.length).toBeGreaterThanOrEqual(4);
+  return userWith('-@all', 'resetkeys', 'resetchannels', `~${keys}`, `&${keys}`, ...commands);
+}
+
+test('redisFleet() needs the rights that docs/fleet.md lists, to its keys and its channels', async () => {
+  await (await admin()).flushAll();
+  const client = await allowed(/the fleet needs `([^`]+)`/, 'steadfetch:fleet:*');
+  const fleet = redisFleet({ client });
+  const one = createClient({
+    breaker: { failureThreshold: 1, fleet },
+    retry: false,
+    fetch: async () => new Response(null, { status: 501 }),
+  });
+  const events: SteadEvent[] = [];
+  one.subscribe((event) => events.push(event));
+  try {
+    await one.fetch(origin);
+    await expect.poll(async () => (await admin()).hGet(key, 'state'), patience).toBe('open');
+    expect(events.filter(({ type }) => type === 'fleet')).toEqual([]);
+    await one.close();
+    await expect.poll(async () => (await admin()).pubSubChannels(), patience).toEqual([]);
+  } finally {
+    await fleet.close();
+  }
+});
+
+test('redisStore() needs the rights that docs/fleet.md lists', async () => {
+  await (await admin()).flushAll();
+  const client = await allowed(/It needs `(\+get [^`]+)`/, 'steadfetch:answers*');
+  const store = redisStore({ client, partition: 'public' });
+  const name = 'public GET https://api.test/';
+  for (const forget of [() => store.delete(name), () => store.clear()]) {
+    await store.set(name, entryOf(name, 'text', { expiresAt: Date.now() + 60_000 }));
+    expect((await store.get(name))?.key).toBe(name);
+    await forget();
+    expect(await store.get(name)).toBeUndefined();
+  }
+});
 
 test('redisFleet() tells that there is no Redis by the name that the system has for it', async () => {
   const redis = await server.client();

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { FLEET_SCRIPT } from '../../src/fleet/redis-script.ts';
 import { EMPTY_RECORD, leased, reported, stateOf } from '../../src/model/fleet.ts';
+import { numberOf } from '../docs/figures.ts';
 import { type Redis, RedisServer } from '../support/redis-server.ts';
 
 // The script against the model. Redis has a clock of its own, which can't be set: spans are far longer than a test, or over.
@@ -29,6 +32,7 @@ const step = fc.oneof(
 
 test('the script says what the model says, after any sequence of questions', { timeout: 120_000 }, async () => {
   let run = 0;
+  let most = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 3 }), async (steps, quorum) => {
       run += 1;
@@ -53,10 +57,14 @@ test('the script says what the model says, after any sequence of questions', { t
         const { epoch, state, retryAfterMs, trips } = stateOf(record, 0);
         expect({ ...said, waitMs: 0 }).toMatchObject({ token: granted ?? null, state: { epoch, state, trips } });
         expect(said.state.retryAfterMs > 0).toBe(retryAfterMs > 0);
+        most = Math.max(most, (await redis.hLen(key)) - quorum);
       }
     }),
     { seed: 20_260_101, numRuns: 300 },
   );
+  const [, told = ''] =
+    /a hash of at most (\d+) fields and `quorum` more/.exec(readFileSync('docs/fleet.md', 'utf8')) ?? [];
+  expect(most).toBe(numberOf(told));
 });
 
 test('the script keeps one key and few fields, however many instances there are, and lets go of them in a day', async () => {
