@@ -2,6 +2,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, posix, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
+
+import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../src', import.meta.url));
@@ -186,6 +189,19 @@ test.for(['index.ts', 'devtools/index.ts', 'fleet/tabs.ts', 'health/index.ts', '
   },
 );
 
+test('index.ts does nothing when it is loaded: it needs nothing but the language', async () => {
+  const { outputFiles } = await build({
+    entryPoints: [join(root, 'index.ts')],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'steadfetch',
+    target: 'es2022',
+  });
+  // Where there is no timer, no clock of the platform, no fetch and nothing to listen to.
+  expect(runInNewContext(`${outputFiles[0]?.text}; typeof steadfetch.createClient`)).toBe('function');
+});
+
 test('no code names what only one runtime has', () => {
   const named = mentions(/\bprocess\.|\bBuffer\b|\brequire\(|\bglobal\.|\b__dirname\b|\bBun\b/);
   // Redis is for servers: those that have no base64 of JavaScript's yet have Buffer's.
@@ -247,6 +263,13 @@ test('only its own store knows idb-keyval, only its adapter ky, and only otel/ O
 });
 
 // A file is named after what it is: the test tree follows.
+
+test('only stores keep anything where the platform would: their users have asked for them', () => {
+  const places = mentions(
+    /\b(?:localStorage|sessionStorage|cookieStore|indexedDB|caches|document\.cookie|writeFile)\b/,
+  );
+  expect([...new Set(places.map((line) => line.split(':')[0]))]).toEqual(['stores/cache-api.ts', 'stores/idb.ts']);
+});
 
 test('names of files are in kebab-case', () => {
   expect(

@@ -41,6 +41,18 @@ function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
 }
 
+test('client.fetch lets go of the body of a request with its call', async () => {
+  const client = createClient({ fetch: upstream });
+  const send = async (): Promise<WeakRef<Uint8Array>> => {
+    const body = new Uint8Array(1_000);
+    await (await client.fetch(url, { method: 'PUT', body })).text();
+    return new WeakRef(body);
+  };
+  const sent = await send();
+  await bytesInUse();
+  expect(sent.deref()).toBeUndefined();
+});
+
 test.for(uses)('$use leaves nothing behind, under a signal that outlives it', { timeout: 60_000 }, async ({ call }) => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error): void => void warnings.push(warning);

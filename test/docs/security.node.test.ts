@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 
-import { redisStore } from '../../src/adapters/redis.ts';
+import { redisFleet, redisStore } from '../../src/adapters/redis.ts';
 import { CircuitObject } from '../../src/fleet/circuit-object.ts';
 import { EngineFleet } from '../../src/fleet/engine-fleet.ts';
 import { createHealth, dependsOn } from '../../src/health/index.ts';
@@ -31,6 +31,7 @@ import { down, fallbackBench, good, idle, shown } from '../client/fallback-bench
 import { otelBench } from '../otel/bench.ts';
 import { entryOf } from '../support/entries.ts';
 import { EngineMemory, memoryEngine } from '../support/memory-engine.ts';
+import { notingRedis } from '../support/noting-redis.ts';
 import { msOf, numberOf, numbersIn, word } from './figures.ts';
 import { tableOf } from './tables.ts';
 
@@ -41,7 +42,8 @@ const page = readFileSync(PAGE, 'utf8');
 const FIGURES = {
   kept: /as long as they are of any use, (\w+ years) at most/,
   credentials: /\| the last (\w+) credentials with their fingerprints/,
-  told: /\| (\w+ days) at most \|/,
+  redis: /since the last change, (a day) in Redis/,
+  told: / and (\w+ days) in a Durable Object;/,
   served: /have an answer kept and used for (\w+ years) at most/,
   garbage: /garbage counts as (\d+)/,
   reason: /with a reason of (\w+) characters at most/,
@@ -561,6 +563,8 @@ const points: Readonly<Record<string, Drive>> = {
     await clock.advance(10);
     expect(await call(other)).toBe('200 one');
     expect(await call(apart)).toBe('200 apart');
+    const inText = [...server.values()].map((value) => Buffer.from(value, 'base64').toString());
+    expect(inText).toEqual([expect.stringContaining('one'), expect.stringContaining('apart')]);
   },
 
   'Half of a surrogate pair in a dependency': async () => {
@@ -878,6 +882,16 @@ describe('what is kept, and where', () => {
     await as(1);
     expect(digest).toHaveBeenCalledTimes(most + 2);
     digest.mockRestore();
+  });
+
+  test('what a fleet tells is kept by Redis as long as the page says', async () => {
+    const redis = notingRedis();
+    const fleet = redisFleet({ client: redis });
+    const { client, clock } = clientBench([200], { breaker: { fleet } });
+    await client.fetch(url);
+    for (let turn = 0; turn < 20; turn += 1) await clock.advance(0);
+    // What the script makes of it: test/redis/rules.node.test.ts.
+    expect(redis.asked.map(({ args }) => Number(args[6]))).toEqual([msOf(figure('redis'))]);
   });
 
   test('what a fleet tells is kept by a Durable Object as long as the page says', async () => {
