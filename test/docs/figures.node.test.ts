@@ -55,6 +55,25 @@ async function keepsAtMost(storeOf: () => Store, entries: number, bytes: number)
   expect(await one.get('one')).toBeUndefined();
 }
 
+/** Whether what one partition holds is passed over after a write of another, for so many written URLs and no more. */
+async function remembersWrites(remembered: string): Promise<void> {
+  const others = numberOf(remembered) - 1;
+  for (const [writes, given] of [
+    [others, '200 new'],
+    [others + 1, '200 old'],
+  ] as const) {
+    let body = 'old';
+    const bench = fallbackBench([() => good(body)], { maxAgeMs: 60_000, partition: () => 'ann' });
+    await fetchAndStore(bench.client, url);
+    await bench.clock.advance(1);
+    body = 'new';
+    const write = (at: string) => bench.client.fetch(at, { method: 'POST', partition: 'bob' });
+    await write(url);
+    for (let other = 0; other < writes; other += 1) await write(`${url}/${other}`);
+    expect(await shown(bench.client.fetch(url))).toBe(given);
+  }
+}
+
 /** Where the limit gets to, and the lowest and highest on the way. */
 function limitAfter(sign: Sign, calls: number, msPerCall: number): { last: number; least: number; most: number } {
   const limit = new ConcurrencyLimit();
@@ -287,23 +306,7 @@ const figures: readonly Figures[] = [
   {
     page: 'fallback',
     says: /as long as it is among the last (\S+) URLs written/,
-    async holds(remembered) {
-      const others = numberOf(remembered) - 1;
-      for (const [writes, given] of [
-        [others, '200 new'],
-        [others + 1, '200 old'],
-      ] as const) {
-        let body = 'old';
-        const bench = fallbackBench([() => good(body)], { maxAgeMs: 60_000, partition: () => 'ann' });
-        await fetchAndStore(bench.client, url);
-        await bench.clock.advance(1);
-        body = 'new';
-        const write = (at: string) => bench.client.fetch(at, { method: 'POST', partition: 'bob' });
-        await write(url);
-        for (let other = 0; other < writes; other += 1) await write(`${url}/${other}`);
-        expect(await shown(bench.client.fetch(url))).toBe(given);
-      }
-    },
+    holds: remembersWrites,
   },
   {
     page: 'fallback',
@@ -578,6 +581,75 @@ const figures: readonly Figures[] = [
       const each = numberOf(rows.toLowerCase());
       expect(counts).toEqual([0, 0, each, each, each, each]);
     },
+  },
+  {
+    page: 'operations',
+    says: /After `storeTimeoutMs` \((\d+) s\) of silence it is left alone for (\w+ seconds)/,
+    async holds(seconds, rest) {
+      let asked = 0;
+      const get = (): Promise<undefined> => {
+        asked += 1;
+        return new Promise(() => {});
+      };
+      const { client, clock } = clientBench([200], { fallback: { store: { ...memoryStore(), get } } });
+      const call = watch(client.fetch(url));
+      await clock.advance(numberOf(seconds) * 1_000 - 1);
+      expect(call.state).toBe('pending');
+      await clock.advance(1);
+      expect(call.state).toBe('resolved');
+      await clock.advance(msOf(rest) - 1);
+      await client.fetch(url);
+      expect(asked).toBe(1);
+      await clock.advance(1);
+      const again = client.fetch(url);
+      await clock.advance(numberOf(seconds) * 1_000);
+      await again;
+      expect(asked).toBe(2);
+    },
+  },
+  {
+    page: 'operations',
+    says: /tries again by itself, within (half a second) at first and then with waits of up to (\d+) s/,
+    async holds(first, longest) {
+      expect(first).toBe('half a second');
+      expect(await waitsOf(1)).toEqual({ first: 0.5, longest: numberOf(longest) });
+    },
+  },
+  {
+    page: 'operations',
+    says: /^\| dependencies \| (\S+), of .*\n\| calls running and waiting, for each \| (\d+) and (\d+), each for up to (\d+) s \|/m,
+    holds(dependencies, running, waiting, seconds) {
+      const { maxDependencies, bulkhead, limits } = resolveClient();
+      expect(maxDependencies).toBe(numberOf(dependencies));
+      expect(bulkhead).toMatchObject({ maxConcurrent: numberOf(running), maxQueued: numberOf(waiting) });
+      expect(limits.deadlineMs).toBe(numberOf(seconds) * 1_000);
+    },
+  },
+  {
+    page: 'operations',
+    says: /^\| bodies that are being stored, or shared \| (\d+) MiB for each call under way \| `fallback\.maxBodyBytes` \|/m,
+    async holds(mib) {
+      const least = new Uint8Array(numberOf(mib) * MIB);
+      for (const [body, stored] of [
+        [least, true],
+        [new Uint8Array(least.length + 1), false],
+      ] as const) {
+        const store = memoryStore();
+        const { client } = clientBench([1], { fetch: async () => new Response(body), fallback: { store } });
+        await fetchAndStore(client, url);
+        expect((await store.get(`public GET ${url}`)) !== undefined).toBe(stored);
+      }
+    },
+  },
+  {
+    page: 'operations',
+    says: /^\| `memoryStore\(\)` \| (\S+) answers, (\d+) MiB \|/m,
+    holds: (entries, mib) => keepsAtMost(() => memoryStore(), numberOf(entries), numberOf(mib) * MIB),
+  },
+  {
+    page: 'operations',
+    says: /^\| writes it remembers, to pass over what is older \| (\S+) URLs \|/m,
+    holds: remembersWrites,
   },
   {
     page: 'health',
