@@ -111,10 +111,13 @@ test('client.fetch goes by the caller’s numbers alone, with cacheControl "igno
 
 test('client.fetch drops what it has, when its server does not want it kept any more', async () => {
   const script = [good('one'), good('two', { 'cache-control': 'no-store' }), down];
-  const { client } = fallbackBench(script);
+  const bench = fallbackBench(script);
+  const { client, events } = bench;
   await shown(client.fetch(url));
+  await stored(bench, url);
   await shown(client.fetch(url));
   expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+  expect(facts(events, 'revalidated')).toEqual([{ background: false, result: 'dropped', status: 200 }]);
 });
 
 test.for([401, 403, 404, 410])('client.fetch drops what it has, after a %i', async (status) => {
@@ -456,7 +459,7 @@ test.for([
   'client.fetch says degraded ($reason) once the refresh has failed, and not any more once one succeeds',
   async ({ step, reason }) => {
     const bench = fallbackBench([good('one'), step, good('two')], swr);
-    const { client, clock, upstream } = bench;
+    const { client, clock, upstream, events } = bench;
     await shown(client.fetch(url));
     await clock.advance(1_000);
     expect(degradation(await client.fetch(url))).toBeUndefined();
@@ -467,6 +470,9 @@ test.for([
     expect(degradation(healed)).toBeUndefined();
     expect(await shown(healed)).toBe('200 two');
     expect(upstream.calls).toBeGreaterThanOrEqual(3);
+    const [failed, ...others] = facts(events, 'revalidated');
+    expect(failed).toMatchObject({ background: true, result: 'failed' });
+    expect(others.map(({ result }) => result)).not.toContain('failed');
   },
 );
 
@@ -522,6 +528,7 @@ test('client.fetch drops what it has, when the refresh learns that it is gone', 
   await shown(client.fetch(url));
   await idle(bench);
   expect(await shown(client.fetch(url))).toBe('404 gone');
+  expect(facts(bench.events, 'revalidated')).toEqual([{ background: true, result: 'dropped', status: 404 }]);
 });
 
 test('client.fetch refreshes with the retries, and ends a refresh that hangs at the deadline', async () => {
