@@ -8,7 +8,7 @@ import { startUpstream, type Upstream } from './upstream-process.ts';
 import type { View } from './view.ts';
 
 /** How long calls still under way at the end are waited for: longer than any contender's own limits. */
-const DRAIN_MS = 3_500;
+export const DRAIN_MS = 3_500;
 const SAMPLE_EVERY_MS = 100;
 
 /** One caller and the upstream that it has to itself. */

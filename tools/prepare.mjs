@@ -1,4 +1,4 @@
-// What a fresh clone needs before anything else: run by whatever Node there is (20 or later), so without any dependency.
+// What a fresh clone needs before anything else: run by whatever Node there is (22 or later), so without any dependency.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import * as fake from 'fake-indexeddb';
 import { afterEach, expect, test, vi } from 'vitest';
 
+import { DRAIN_MS } from '../../drill/drill.ts';
+import { parseWish } from '../../drill/options.ts';
+import { lengthMs, OUTAGE } from '../../drill/script.ts';
 import { type CircuitNamespace, CircuitObject, durableFleet } from '../../src/adapters/cloudflare.ts';
 import { redisFleet, redisStore } from '../../src/adapters/redis.ts';
 import { resolveClient } from '../../src/client-options.ts';
@@ -14,7 +17,7 @@ import { tabFleet } from '../../src/fleet/tabs.ts';
 import { createHealth } from '../../src/health/index.ts';
 import { isCredential, isSecret } from '../../src/http/credentials.ts';
 import { isStorable, MAX_VARIANTS } from '../../src/http/stored-response.ts';
-import { type Fleet, memoryStore } from '../../src/index.ts';
+import { Bulkhead, CircuitBreaker, type Fleet, memoryStore } from '../../src/index.ts';
 import { ConcurrencyLimit, type Sign } from '../../src/model/concurrency-limit.ts';
 import { EMPTY_RECORD } from '../../src/model/fleet.ts';
 import { newPace, noteRead, percentileMs, spendHedge } from '../../src/model/hedge-pace.ts';
@@ -36,6 +39,8 @@ interface Figures {
 }
 
 const MIB = 1_048_576;
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 
 /** Whether a store keeps so many entries, and so many bytes, and no more. */
 async function keepsAtMost(storeOf: () => Store, entries: number, bytes: number): Promise<void> {
@@ -267,11 +272,90 @@ async function tabThatOpens(): Promise<{ held: readonly string[]; fleet: Fleet }
 
 /** The size that an entry is held to. */
 function limitOf(name: string): string | undefined {
-  const limits: { name: string; limit: string }[] = JSON.parse(readFileSync('package.json', 'utf8'))['size-limit'];
+  const limits: { name: string; limit: string }[] = manifest['size-limit'];
   return limits.find((each) => each.name === name)?.limit;
 }
 
+/** The names in code of a text. */
+const coded = (text: string): string[] => Array.from(text.matchAll(/`([^`]+)`/g), ([, name = '']) => name);
+
 const figures: readonly Figures[] = [
+  {
+    page: 'README',
+    says: /against an upstream that fails; (\d+) s$/m,
+    holds: (seconds) => expect((lengthMs(OUTAGE) + DRAIN_MS) / 1_000).toBe(numberOf(seconds)),
+  },
+  {
+    page: 'README',
+    says: /with the same client, (\w+) times a second for (\d+) s,/,
+    holds(perSecond, seconds) {
+      const plan = { ratePerSecond: numberOf(perSecond), lastsMs: numberOf(seconds) * 1_000 };
+      expect(parseWish(['--url', 'https://x.test/'])).toMatchObject({ plan });
+    },
+  },
+  { page: 'README', says: /the tests, in (\w+) engines and (\w+) runtimes/, holds: testedIn },
+  {
+    page: 'README',
+    says: /^\| Node (\d+) or later, browsers with a bundler/m,
+    holds: (major) => expect(manifest.engines.node).toBe(`>=${major}`),
+  },
+  {
+    page: 'README',
+    says: /^\| Deno \| `deno add npm:(\w+)`, or `jsr:(@[\w/]+)` \|/m,
+    holds(npm, jsr) {
+      expect([manifest.name, JSON.parse(readFileSync('jsr.json', 'utf8')).name]).toEqual([npm, jsr]);
+    },
+  },
+  {
+    page: 'README',
+    says: /an import map that points `steadfetch` to the package's `([^`]+)`/,
+    holds: (path) => expect(manifest.exports['.'].default).toBe(`./${path}`),
+  },
+  {
+    page: 'README',
+    says: /With TypeScript: (\S+) or later/,
+    holds(least) {
+      // Those that compile what projects write: test/consumers.
+      const { devDependencies } = JSON.parse(readFileSync('test/consumers/package.json', 'utf8'));
+      expect(Object.keys(devDependencies).filter((name) => name.startsWith('typescript-'))[0]).toBe(
+        `typescript-${least}`,
+      );
+    },
+  },
+  {
+    page: 'README',
+    says: /running ones get `drainMs`\s+\(default (\S+)\) and are then aborted/,
+    async holds(drainMs) {
+      const { client, clock } = clientBench(['hang'], { attemptTimeoutMs: false });
+      const call = watch(client.fetch(url));
+      void client.close();
+      await clock.advance(numberOf(drainMs) - 1);
+      expect(call.state).toBe('pending');
+      await clock.advance(1);
+      expect(call.error).toMatchObject({ code: 'CLOSED' });
+    },
+  },
+  {
+    page: 'README',
+    says: /Each call may override, in `init` beside the standard fields: (.*?)\.\n/s,
+    holds(list) {
+      const [, options = ''] =
+        /export interface CallOptions \{(.*?)\n\}/s.exec(readFileSync('src/client-options.ts', 'utf8')) ?? [];
+      const names = Array.from(options.matchAll(/readonly (\w+)\?:/g), ([, name]) => name);
+      expect(coded(list).sort()).toEqual(names.sort());
+    },
+  },
+  {
+    page: 'README',
+    says: /`CircuitBreaker` has (.*?); `Bulkhead` has (.*?), their limits and `(close)\(\)`/s,
+    holds(breaker, bulkhead, close) {
+      const has = (object: object, names: readonly string[]): boolean[] =>
+        names.map((name) => name.replace('()', '') in object);
+      expect(coded(breaker).length).toBeGreaterThan(4);
+      expect(has(new CircuitBreaker(), coded(breaker))).not.toContain(false);
+      expect(has(new Bulkhead(), [...coded(bulkhead), 'maxConcurrent', 'maxQueued', close])).not.toContain(false);
+    },
+  },
   {
     page: 'fallback',
     says: /^\| `memoryStore\(.*\| (\S+) entries, (\d+) MiB; /m,
@@ -395,10 +479,7 @@ const figures: readonly Figures[] = [
   {
     page: 'fleet',
     says: /`npm install redis` \(node-redis (\d+)\)/,
-    holds(major) {
-      const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-      expect(peerDependencies.redis).toMatch(new RegExp(`^\\^${major}\\.`));
-    },
+    holds: (major) => expect(manifest.peerDependencies.redis).toMatch(new RegExp(`^\\^${major}\\.`)),
   },
   {
     page: 'fleet',
@@ -906,12 +987,22 @@ const figures: readonly Figures[] = [
   {
     page: 'telemetry',
     says: /`npm install @opentelemetry\/api` beside it \((\S+) or later\)/,
-    holds(version) {
-      const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-      expect(peerDependencies['@opentelemetry/api']).toBe(`^${version}.0`);
-    },
+    holds: (version) => expect(manifest.peerDependencies['@opentelemetry/api']).toBe(`^${version}.0`),
   },
 ];
+
+/** Whether the tests run in so many engines, and the packed library in so many runtimes. */
+function testedIn(engines: string, runtimes: string): void {
+  const namesIn = (path: string, pattern: RegExp): string[] =>
+    Array.from(readFileSync(path, 'utf8').matchAll(pattern), ([, name = '']) => name);
+  // Those of Node alone are `nodeOnly`.
+  const projects = namesIn('vitest.config.ts', /\b(?:project|browser)\('([\w-]+)'/g);
+  expect(projects.sort()).toEqual(['chromium', 'firefox', 'happy-dom', 'node', 'webkit', 'workerd']);
+  expect(projects).toHaveLength(numberOf(engines));
+  const packed = namesIn('tools/runtimes.ts', /\bname: '([\w ]+)'/g);
+  expect(packed.sort()).toEqual(['Bun', 'Deno', 'Node 22', 'Node 24', 'Node 26']);
+  expect(packed).toHaveLength(numberOf(runtimes));
+}
 
 afterEach(() => void vi.unstubAllGlobals());
 

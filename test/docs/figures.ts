@@ -51,8 +51,9 @@ export function numbersIn(markdown: string): string[] {
 
 /** What a page has in the place of the groups of `says`. @throws Error if it has nothing like it. */
 export function figuresIn(page: string, says: RegExp): string[] {
-  const found = says.exec(readFileSync(`docs/${page}.md`, 'utf8'));
-  if (found === null) throw new Error(`docs/${page}.md has nothing like ${says}`);
+  const path = /^[A-Z]+$/.test(page) ? `${page}.md` : `docs/${page}.md`;
+  const found = says.exec(readFileSync(path, 'utf8'));
+  if (found === null) throw new Error(`${path} has nothing like ${says}`);
   return found.slice(1);
 }
 

@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { type ClientSettings, resolveClient } from '../../src/client-options.ts';
@@ -78,6 +81,39 @@ test('README tells every error class with its code', () => {
   );
   expect(classes.length).toBe(7);
   expect(classes.map(([name]) => name).filter((name) => !readme.includes(`| \`${name}\` |`))).toEqual([]);
+});
+
+test.for([
+  { pages: 'recipes', says: /\[Recipes\]\(docs\/recipes\/index\.md\): (.*?) · / },
+  { pages: 'migration', says: /\[migrating\]\(docs\/migration\/index\.md\) from (.*?) \|/ },
+])('README names each of the pages in docs/$pages, and no others', ({ pages, says }) => {
+  const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z]/g, '');
+  const names = says.exec(readme)?.[1]?.split(', ').map(plain) ?? [];
+  const files = globSync(`docs/${pages}/*.md`).filter((path) => !path.endsWith('index.md'));
+  expect(names.length).toBeGreaterThan(4);
+  expect(names.filter((name) => !files.some((path) => plain(path).includes(name)))).toEqual([]);
+  expect(files).toHaveLength(names.length);
+});
+
+test.for(['README.md', 'CONTRIBUTING.md'])('a clone can be prepared by the oldest Node that %s takes', (page) => {
+  const [, major] = /some Node \((\d+) or later\)/.exec(readFileSync(page, 'utf8')) ?? [];
+  const folder = mkdtempSync(join(tmpdir(), 'steadfetch-prepare-'));
+  try {
+    // What is missing here is installed and built by those who run the tests.
+    writeFileSync(join(folder, 'npm'), '#!/bin/sh\n', { mode: 0o755 });
+    const node = `node_modules/node${major}-${process.platform}-${process.arch}/bin/node`;
+    const script = `
+      const { prepare, projectNode } = await import('./tools/prepare.mjs');
+      prepare();
+      console.log(projectNode);
+    `;
+    const options = { env: { PATH: folder }, encoding: 'utf8' } as const;
+    expect(execFileSync(node, ['--input-type=module', '--eval', script], options)).toContain(
+      'node_modules/node/bin/node',
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('README tells the sizes that the build is held to', () => {
