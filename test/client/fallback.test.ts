@@ -18,6 +18,8 @@ test('client.fetch answers from the store without the network, up to maxAgeMs', 
   expect(await shown(response)).toBe('200 one');
   expect(upstream.calls).toBe(1);
   expect(facts(events, 'fallback')).toEqual([{ source: 'cache', degraded: false, ageMs: 1_000 }]);
+  // No call to the dependency has ended with it.
+  expect(facts(events, 'completed')).toHaveLength(1);
   await clock.advance(1);
   expect(await shown(client.fetch(url))).toBe('200 two');
   expect(upstream.calls).toBe(2);

@@ -5,6 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { DRAIN_MS } from '../../drill/drill.ts';
 import { parseWish } from '../../drill/options.ts';
 import { lengthMs, OUTAGE } from '../../drill/script.ts';
+import { Scope } from '../../src/abort.ts';
 import { type CircuitNamespace, CircuitObject, durableFleet } from '../../src/adapters/cloudflare.ts';
 import { redisFleet, redisStore } from '../../src/adapters/redis.ts';
 import { resolveClient } from '../../src/client-options.ts';
@@ -21,12 +22,15 @@ import { Bulkhead, CircuitBreaker, type Fleet, memoryStore } from '../../src/ind
 import { ConcurrencyLimit, type Sign } from '../../src/model/concurrency-limit.ts';
 import { EMPTY_RECORD } from '../../src/model/fleet.ts';
 import { newPace, noteRead, percentileMs, spendHedge } from '../../src/model/hedge-pace.ts';
+import { Unanswered, UnansweredCalls } from '../../src/model/unanswered.ts';
 import { createServerTiming } from '../../src/server-timing.ts';
 import { idbStore } from '../../src/stores/idb.ts';
 import { bytesOf, type Store } from '../../src/stores/store.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { SharedTimeouts } from '../../src/timeouts.ts';
 import { clientBench, fetchAndStore, url, watch } from '../client/bench.ts';
 import { fallbackBench, good, shown } from '../client/fallback-bench.ts';
+import { RUNS } from '../properties/bench.ts';
 import { entryOf } from '../stores/idb-bench.ts';
 import { notingRedis } from '../support/noting-redis.ts';
 import { figuresIn, msOf, numberOf, shareOf } from './figures.ts';
@@ -276,6 +280,8 @@ function limitOf(name: string): string | undefined {
   return limits.find((each) => each.name === name)?.limit;
 }
 
+class Call extends Unanswered<Call> {}
+
 /** The names in code of a text. */
 const coded = (text: string): string[] => Array.from(text.matchAll(/`([^`]+)`/g), ([, name = '']) => name);
 
@@ -355,6 +361,59 @@ const figures: readonly Figures[] = [
       expect(has(new CircuitBreaker(), coded(breaker))).not.toContain(false);
       expect(has(new Bulkhead(), [...coded(bulkhead), 'maxConcurrent', 'maxQueued', close])).not.toContain(false);
     },
+  },
+  { page: 'CONTRIBUTING', says: /everything: (\w+) environments, .*tarball in (\w+) runtimes/, holds: testedIn },
+  {
+    page: 'CONTRIBUTING',
+    says: /mutation testing of `(\S+)` and `(\S+)`/,
+    holds(...folders) {
+      const { mutate } = JSON.parse(readFileSync('stryker.config.json', 'utf8'));
+      expect(mutate).toEqual(folders.map((folder) => `${folder}/**/*.ts`));
+    },
+  },
+  {
+    page: 'CONTRIBUTING',
+    says: /It stays set for (\w+) turns of the microtask queue when nobody needs it/,
+    async holds(turns) {
+      const clock = new FakeClock();
+      new SharedTimeouts(1_000, clock).start(0, new Scope(), { reason: () => 'over' }).stop();
+      for (let turn = 1; turn < numberOf(turns); turn += 1) await null;
+      expect(clock.pending).toBe(1);
+      await null;
+      expect(clock.pending).toBe(0);
+    },
+  },
+  {
+    page: 'CONTRIBUTING',
+    says: /Properties look far in Node \((\S+) runs\), and see in the other engines whether it is so there, too \((\d+)\)/,
+    holds(inNode, elsewhere) {
+      expect(RUNS.numRuns).toBe(numberOf(inNode));
+      expect(readFileSync('test/properties/bench.ts', 'utf8')).toContain(`engine === 'node' ? 1_000 : ${elsewhere}`);
+    },
+  },
+  {
+    page: 'CONTRIBUTING',
+    says: /(A second) past its deadline its slot is taken\n\s*back/,
+    holds(span) {
+      const calls = new UnansweredCalls<Call>();
+      calls.add(new Call({ deadlineAt: 0 }));
+      expect(calls.nextLostAt).toBe(msOf(span.toLowerCase()));
+    },
+  },
+  {
+    page: 'CONTRIBUTING',
+    says: /`createClient` is (\S+ kB) minified and compressed/,
+    holds: (size) => expect(limitOf('createClient')).toBe(size),
+  },
+  {
+    page: 'CONTRIBUTING',
+    says: /`memoryStore\(\)` keeps (\S+) entries/,
+    holds: (entries) => keepsAtMost(() => memoryStore(), numberOf(entries), 32 * MIB),
+  },
+  {
+    page: 'CONTRIBUTING',
+    says: /it remembers its last (\S+) writes/,
+    holds: remembersWrites,
   },
   {
     page: 'fallback',
