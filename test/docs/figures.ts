@@ -49,7 +49,11 @@ export function numbersIn(markdown: string): string[] {
   return prose.match(new RegExp(`(?<![\\w-])(?:\\d[\\d,.]*\\d|\\d|${words})(?![\\w-])`, 'g')) ?? [];
 }
 
-/** What a page has in the place of the groups of `says`. @throws Error if it has nothing like it. */
+/**
+ * What a page of docs/, or one beside it as README, has in the place of the groups of `says`.
+ *
+ * @throws Error if it has nothing like it.
+ */
 export function figuresIn(page: string, says: RegExp): string[] {
   const path = /^[A-Z]+$/.test(page) ? `${page}.md` : `docs/${page}.md`;
   const found = says.exec(readFileSync(path, 'utf8'));
