@@ -279,7 +279,7 @@ describe('by hand', () => {
     expect(stateOf(client)).toBe('closed');
   });
 
-  test('a client made anew has forgotten what circuits knew; what runs on the old one ends as it would have', async () => {
+  test('a client made anew has forgotten what circuits knew; calls on the old one finish as usual', async () => {
     let answer: (response: Response) => void = () => {};
     let isWell = false;
     vi.stubGlobal('fetch', async (input: unknown) => {
