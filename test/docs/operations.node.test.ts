@@ -471,7 +471,7 @@ describe('when a part of ours fails', () => {
   });
 
   test.for<[string, ClientOptions, RegExp]>([
-    ['plain', {}, /^\| dependencies \| \S+, of about (\d+) kB \|/m],
+    ['plain', {}, /^\| dependencies \| \S+, of about ([\d.]+) kB \|/m],
     [
       'with a window, an adaptive limit and hedges',
       { breaker: { window: { size: 1_000 } }, bulkhead: { maxConcurrent: 'adaptive' }, hedge: { percentile: 0.95 } },
