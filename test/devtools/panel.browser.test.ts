@@ -242,6 +242,16 @@ test('a panel that is not drawn for now takes no more room than there is', async
   expect(find(panel, '.panel').scrollWidth).toBeLessThanOrEqual(300);
 });
 
+test('the page may have the panel dark or light, whatever the system is', () => {
+  const { client } = bench([200]);
+  const panel = mount(client);
+  const paper = (colorScheme: string): string => {
+    panel.style.colorScheme = colorScheme;
+    return getComputedStyle(find(panel, '.panel')).backgroundColor;
+  };
+  expect([paper('light'), paper('dark')]).toEqual(['rgb(255, 255, 255)', 'rgb(20, 28, 36)']);
+});
+
 test('changes of a circuit are said once, politely, and nothing else is', async () => {
   const { client, send, clock } = bench([503]);
   const panel = mount(client);
