@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import {
@@ -18,6 +17,7 @@ import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
 import { clientBench, errorOf, origin, unfinished, url } from '../client/bench.ts';
 import { losingAbortReasons } from '../support/engine.ts';
 import { msOf } from './figures.ts';
+import { Sentences } from './sentences.ts';
 import { load, snippetsOf } from './snippets.ts';
 import { tableOf } from './tables.ts';
 
@@ -216,11 +216,13 @@ test('docs/layers.md: our deadline is a failure after an attempt of the call tha
   expect(row?.[1]).toMatch(new RegExp(`, or after an attempt of the call that failed, a ${breaker}$`));
 });
 
-const text = readFileSync(PAGE, 'utf8').replaceAll('\n', ' ');
+const page = new Sentences(PAGE);
 
 test.for(['TypeError', 'AbortError', 'TimeoutError', 'NetworkError', 'DeadlineExceededError'])(
   'docs/layers.md: the verdict never comes from the name of an error, %s, and callers see the same one everywhere',
   async (name) => {
+    page.says(/The verdict comes from our own signals and from what was asked, never from an error's name/);
+    page.says(/callers see the same error everywhere\./);
     const odd = Object.assign(new Error('of the engine'), { name });
     const given = async (ends: 'at once' | 'aborted', init: (clock: FakeClock) => FetchInit = () => ({})) => {
       const clock = new FakeClock();
@@ -252,19 +254,21 @@ test.for(['TypeError', 'AbortError', 'TimeoutError', 'NetworkError', 'DeadlineEx
 );
 
 test('docs/layers.md names the engines in which a test sees a body read rejected with an error of their own', () => {
-  const [, names = ''] = /when the deadline cuts it, ([\w, ]+) reject the read/.exec(text) ?? [];
-  expect(
-    names
-      .toLowerCase()
-      .split(/, | and /)
-      .sort(),
-  ).toEqual(losingAbortReasons.toSorted());
+  const [names = ''] = page.says(
+    /a body read after `client\.fetch` has handed out the Response: when the deadline cuts it, ([\w, ]+) reject the read with an error of their own in place of `DeadlineExceededError`\./,
+  );
+  const engines = names.toLowerCase().split(/, | and /);
+  expect(engines.sort()).toEqual(losingAbortReasons.toSorted());
+  // In all engines it is test/faults/silence.test.ts that sees it.
+  page.says(/With `client\.json` it is the same everywhere\./);
 });
 
 describe('docs/layers.md: the layers alone', () => {
   const [snippet] = snippetsOf(PAGE);
 
   test('the snippet works around any operation, outermost first', async () => {
+    page.says(/Each layer works around any async operation:/);
+    page.says(/Outermost first; `execute\(operation, \{ signal \}\)` is the one shape/);
     const asked: unknown[] = [];
     const query = async (sql: string, { signal }: { signal: AbortSignal }) => {
       asked.push([sql, signal.aborted]);
@@ -284,7 +288,7 @@ describe('docs/layers.md: the layers alone', () => {
   });
 
   test('an operation is told its signal and its attempt, in each layer', async () => {
-    expect(text).toContain('an operation is told its `signal` and the number of its `attempt`');
+    page.says(/an operation is told its `signal` and the number of its `attempt`\./);
     const [outer, caller] = [withDeadline(2_000), new AbortController()];
     const each: readonly Policy[] = [outer, new Bulkhead(), new CircuitBreaker(), retry(), withTimeout(500)];
     for (const layer of each) {
@@ -303,7 +307,7 @@ describe('docs/layers.md: the layers alone', () => {
 
   test('a breaker and a bulkhead have what the page says', () => {
     const membersOf = (name: string): readonly string[] => {
-      const [, list = ''] = new RegExp(`\`${name}\` has ([^;]*?)(?:;|\\.\\s|\\. )`).exec(text) ?? [];
+      const [list = ''] = page.says(new RegExp(`\`${name}\` has ([^;]*);`));
       return Array.from(list.matchAll(/`(\w+)(?:\(\))?`/g), ([, member = '']) => member);
     };
     const [breaker, bulkhead] = [membersOf('CircuitBreaker'), membersOf('Bulkhead')];
@@ -320,7 +324,7 @@ describe('docs/layers.md: the layers alone', () => {
   });
 
   test('a RetryBudget can be shared by several retry({ budget })', async () => {
-    expect(text).toContain('a `RetryBudget` can be shared by several `retry({ budget })`');
+    page.says(/a `RetryBudget` can be shared by several `retry\(\{ budget \}\)`\./);
     const clock = new FakeClock();
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 1, clock });
     const attempts = async (): Promise<number> => {
@@ -338,4 +342,8 @@ describe('docs/layers.md: the layers alone', () => {
     // What the first has spent, the second has not.
     expect(await attempts()).toBe(1);
   });
+});
+
+test('docs/layers.md: each sentence has its test, beside the rows', () => {
+  expect(page.unheld((words) => rows.flat().includes(words))).toEqual([]);
 });
