@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest';
 
-import type { Breakage } from '../../playground/breakage.ts';
+import { VirtualClock } from '../../lab/clock.ts';
+import { type Breakage, breakages } from '../../playground/breakage.ts';
+import { MOST_IN_A_MINUTE, MOST_UNDER_WAY } from '../../playground/load.ts';
 import { readPolicy } from '../../playground/policy.ts';
 import { presets } from '../../playground/presets.ts';
-import { GATEWAY_MS } from '../../playground/server.ts';
+import { GATEWAY_MS, Server } from '../../playground/server.ts';
 import type { Summary } from '../../playground/tally.ts';
 import { World } from '../../playground/world.ts';
+import type { ClientOptions } from '../../src/index.ts';
+import { figuresIn, msOf, numberOf } from '../docs/figures.ts';
+import { shareOf } from '../lab/why.ts';
 
 const [readme] = presets;
 const OFF = { deadlineMs: false, bulkhead: false, breaker: false, retry: false, attemptTimeoutMs: false } as const;
@@ -236,26 +241,154 @@ test('World.usersPerSecond is how many calls there are', async () => {
 });
 
 // What docs/playground.md says.
-test('World shows what the page promises of retries at an overloaded server', async () => {
+
+/** What the page has in the place of the groups. */
+const page = (says: RegExp): string[] => figuresIn('playground', says);
+
+test('World has retries at an overloaded server make of it what the page says', async () => {
+  const [times = ''] = page(
+    /\*Retries alone\* and \*Overload\*: each call is sent (\w+) times .* and nobody is answered, where the bare `fetch` still gets more than half of its answers\./,
+  );
   const world = worldOf('Retries alone');
   await pass(world, 20_000);
   world.break('overloaded');
   await pass(world, 30_000);
   const { steadfetch, bare } = shares(world);
   expect(steadfetch['fresh']).toBe(0);
-  expect(world.steadfetch.summary(SPAN_MS).perCall).toBeCloseTo(5, 0);
+  expect(world.steadfetch.summary(SPAN_MS).perCall).toBeCloseTo(numberOf(times), 0);
   expect(bare['fresh']).toBeGreaterThan(0.5);
 });
 
-test('World shows what the page promises of a flaky server, and of a policy that is impatient', async () => {
+test('World has a flaky server, and an impatient policy, cost what the page says', async () => {
+  const [percent, perFlaky = ''] = page(
+    /\*Flaky (\d+) %\*: with retries nearly everybody is answered, for (\S+) requests per call\./,
+  );
+  expect(breakages.flaky.label).toBe(`Flaky ${percent} %`);
   const flaky = worldOf();
   flaky.break('flaky');
   await pass(flaky, 60_000);
   const { counts, calls, perCall } = flaky.steadfetch.summary(60_000);
   expect(counts.fresh / calls).toBeGreaterThan(0.94);
-  expect(perCall).toBeCloseTo(1.4, 1);
+  expect(perCall).toBeCloseTo(numberOf(perFlaky), 1);
 
+  const [share = ''] = page(
+    /\*Impatient\*, with nothing broken: a server that is well loses (a \w+) of its answers to the attempt timeout, and is asked for them again\./,
+  );
   const impatient = worldOf('Impatient');
   await pass(impatient, 60_000);
-  expect(impatient.steadfetch.summary(60_000).perCall).toBeCloseTo(1.25, 1);
+  expect(impatient.steadfetch.summary(60_000).perCall).toBeCloseTo(1 + shareOf(share), 1);
+});
+
+test('World has bare callers of a server that hangs wait for as long as the page says', () => {
+  const [span = ''] = page(/they do so until the network in between gives up on them, after (a \w+)\./);
+  expect(GATEWAY_MS).toBe(msOf(span));
+});
+
+/** How long after it is healed a server that was broken for a while is asked, and answers, over the client and without. */
+async function healed(policy: ClientOptions): Promise<{ steadfetch: number; bare: number }> {
+  const world = new World(policy);
+  await pass(world, 5_000);
+  world.break('errors');
+  await pass(world, 40_000);
+  world.heal();
+  const healedAt = world.now();
+  const found = { steadfetch: Number.NaN, bare: Number.NaN };
+  while (Number.isNaN(found.steadfetch) || Number.isNaN(found.bare)) {
+    await pass(world, 500);
+    for (const who of ['steadfetch', 'bare'] as const) {
+      if (Number.isNaN(found[who]) && world[who].summary(500).counts.fresh > 0) found[who] = world.now() - healedAt;
+    }
+  }
+  return found;
+}
+
+test('World has who asks without a circuit breaker answered at once, and the client by its probe', async () => {
+  page(
+    /Who asks without a circuit breaker is answered at once; the client waits for its probe, .* Shorten `resetTimeoutMs`, and it is back sooner\./,
+  );
+  const policy = readPolicy(readme.text);
+  const long = await healed(policy);
+  expect(long.bare).toBeLessThanOrEqual(1_000);
+  expect(long.steadfetch).toBeGreaterThan(10_000);
+  const short = await healed({ ...policy, breaker: { resetTimeoutMs: 500, maxResetTimeoutMs: 2_000 } });
+  expect(short.steadfetch).toBeLessThan(long.steadfetch / 2);
+});
+
+test('World has what came from the store refused, at once, without fallback in the policy', async () => {
+  page(/Take `fallback` out of the policy: what came from the store is refused, at once\./);
+  const { fallback, ...bare } = readPolicy(readme.text);
+  const [withStore, without] = await Promise.all(
+    [{ ...bare, fallback }, bare].map(async (policy) => {
+      const world = new World(policy as ClientOptions);
+      await pass(world, 20_000);
+      world.break('errors');
+      await pass(world, 15_000);
+      return world.steadfetch.summary(SPAN_MS);
+    }),
+  );
+  expect(withStore?.counts.degraded).toBeGreaterThan(50);
+  expect(without?.counts.degraded).toBe(0);
+  const refused = (without?.counts.refused ?? 0) - (withStore?.counts.refused ?? 0);
+  expect(Math.abs(refused - (withStore?.counts.degraded ?? 0))).toBeLessThanOrEqual(2);
+  expect(without?.medianMs).toBeLessThan(1);
+});
+
+test('Server is the one that the page describes', async () => {
+  const [atOnce = '', took = '', waiting = '', crowd = '', can = ''] = page(
+    /it works on (\w+) requests at a time, for (\d+) ms or so each, keeps (\d+) waiting, and answers 503 to more\. \*Overload\* is (\d+) requests a second from elsewhere, where it can do about (\d+)\./,
+  );
+  const clock = new VirtualClock();
+  const server = new Server(clock, 1);
+  const ends: { status: number; at: number }[] = [];
+  const ask = async (): Promise<void> => {
+    const { status } = await server.fetch('https://users.internal/');
+    ends.push({ status, at: clock.now() });
+  };
+  const room = numberOf(atOnce) + numberOf(waiting);
+  for (let request = 0; request < room + 7; request += 1) void ask();
+  await clock.run(10_000);
+  const answered = ends.filter(({ status }) => status === 200);
+  expect([answered.length, ends.filter(({ status }) => status === 503).length]).toEqual([room, 7]);
+  // The last one waited for all others.
+  const perSecond = (room / (answered.at(-1)?.at ?? 0)) * 1_000;
+  expect(Math.abs(perSecond / numberOf(can) - 1)).toBeLessThan(0.1);
+  const times: number[] = [];
+  for (let request = 0; request < 201; request += 1) {
+    const startedAt = clock.now();
+    const one = ask().then(() => times.push(clock.now() - startedAt));
+    await clock.run(clock.now() + 2_000);
+    await one;
+  }
+  const median = times.sort((a, b) => a - b)[100] ?? 0;
+  expect(Math.abs(median / numberOf(took) - 1)).toBeLessThan(0.15);
+
+  // Its places are taken by as many a second as it can't do.
+  const from = clock.now();
+  server.breakage = 'overloaded';
+  for (ends.length = 0; !ends.some(({ status }) => status === 503); ) {
+    void ask();
+    await clock.run(clock.now() + 100);
+  }
+  const fullAfterS = ((ends.at(-1)?.at ?? 0) - from) / 1_000;
+  const ours = ends.length / fullAfterS;
+  expect(Math.abs((perSecond + room / fullAfterS - ours) / numberOf(crowd) - 1)).toBeLessThan(0.1);
+  server.breakage = undefined;
+});
+
+test('Users come as often while the server is slow, as the page says', async () => {
+  page(/Users don't wait for each other: they come as often when it is slow\./);
+  const [slow, well] = [worldOf('No resilience'), worldOf('No resilience')];
+  slow.break('slow');
+  await Promise.all([slow, well].map((world) => pass(world, 20_000)));
+  expect(slow.bare.summary(SPAN_MS).medianMs).toBeGreaterThan(1_000);
+  expect(slow.bare.summary(SPAN_MS).calls).toBe(well.bare.summary(SPAN_MS).calls);
+});
+
+test('What is too much for the page is what it says', () => {
+  const [underWay, waiting, inAMinute] = page(
+    /more than the page can hold \((\S+) requests under way, or (callers waiting), or (\S+) requests in a minute\)/,
+  );
+  expect([underWay, waiting, inAMinute]).toEqual([
+    ...[MOST_UNDER_WAY.toLocaleString('en'), 'callers waiting', MOST_IN_A_MINUTE.toLocaleString('en')],
+  ]);
 });
