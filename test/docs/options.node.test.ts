@@ -3,10 +3,10 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { resolveClient } from '../../src/client-options.ts';
 import { platformClock } from '../../src/clock.ts';
 import { DEADLINE_HEADERS } from '../../src/http/deadline-header.ts';
-import { createClient, memoryStore, type Store } from '../../src/index.ts';
+import { createClient, type FetchInit, memoryStore, type Store } from '../../src/index.ts';
 import { clientBench, origin, url } from '../client/bench.ts';
-import { fallbackBench } from '../client/fallback-bench.ts';
-import { bytes, count, span } from './figures.ts';
+import { fallbackBench, good, shown } from '../client/fallback-bench.ts';
+import { bytes, count, figuresIn, span } from './figures.ts';
 import { tableOf } from './tables.ts';
 
 const PAGE = 'docs/options.md';
@@ -135,4 +135,40 @@ test.for([
   ],
 ] as const)('docs/options.md says what is inside of %s by default', ([option, text]) => {
   expect(rows.find(([name]) => nameOf(name) === option)?.[2]).toContain(text);
+});
+
+/** What a call has of its own: the compiler knows no other. */
+type Own = Readonly<Record<Exclude<keyof FetchInit, keyof RequestInit>, true>>;
+const own: Own = {
+  deadlineMs: true,
+  attemptTimeoutMs: true,
+  retry: true,
+  hedge: true,
+  fallback: true,
+  idempotent: true,
+  deadline: true,
+  partition: true,
+  waitUntil: true,
+};
+
+test('docs/options.md tells all that a single call may override', () => {
+  const [overrides = ''] = figuresIn('options', /none of these reaches the inner fetch:\n(.*?)\.\n\n/s);
+  // What is in brackets is about the name before it.
+  const told = Array.from(
+    overrides.replaceAll(/\([^()]*(?:\(\)[^()]*)?\)/g, '').matchAll(/`(\w+)`/g),
+    ([, name]) => name,
+  );
+  expect(told).toEqual(Object.keys(own));
+});
+
+test('docs/options.md: a partition that is undefined is as if not given', async () => {
+  const { client } = fallbackBench([good('of ann'), good('of bob')], { maxAgeMs: 60_000 });
+  const storing: Promise<unknown>[] = [];
+  // Not as the types have it, but as JavaScript may.
+  const init = (authorization: string) =>
+    ({ headers: { authorization }, partition: undefined }) as unknown as FetchInit;
+  await client.fetch(url, { ...init('ann'), waitUntil: (work) => storing.push(work) });
+  await Promise.all(storing);
+  expect(await shown(client.fetch(url, init('bob')))).toBe('200 of bob');
+  expect(await shown(client.fetch(url, { headers: { authorization: 'ann' } }))).toBe('200 of ann');
 });

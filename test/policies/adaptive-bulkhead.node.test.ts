@@ -132,21 +132,6 @@ test('Bulkhead with "adaptive" takes the waits between attempts for latency, unl
   }
 });
 
-test('Bulkhead with slots by number finds nothing out: it asks for no sign, and for no date', async () => {
-  const signOf = vi.fn();
-  const { clock, bulkhead, call } = bulkheadBench({ maxConcurrent: 20 }, { signOf });
-  const epochNow = vi.spyOn(clock, 'epochNow');
-  for (let round = 0; round < 50; round += 1) {
-    const calls = Array.from({ length: 20 }, (_, nth) => call(String(nth)));
-    await clock.advance(100);
-    for (const each of calls) each.end();
-    await clock.advance(0);
-  }
-  expect(bulkhead.maxConcurrent).toBe(20);
-  expect(signOf).not.toHaveBeenCalled();
-  expect(epochNow).not.toHaveBeenCalled();
-});
-
 test('Bulkhead with "adaptive" falls for errors that are timeouts, and for no others', async () => {
   for (const [end, falls] of [
     [timeout, true],
