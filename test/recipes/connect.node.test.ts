@@ -20,7 +20,7 @@ import { expect, test } from 'vitest';
 import { type ClientOptions, createClient } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { recipe } from '../docs/snippets.ts';
-import { serve, type Trouble } from './upstream.ts';
+import { ownOf, serve, type Trouble } from './upstream.ts';
 
 interface Recipe {
   createTransport(baseUrl: string): Transport;
@@ -140,17 +140,25 @@ test('connect: a method that may have side effects is a POST, and made once', as
 });
 
 test.for([
-  { name: 'Unavailable', count: 3 },
-  { name: 'ResourceExhausted', count: 3 },
-  { name: 'Internal', count: 3 },
-  { name: 'Unknown', count: 3 },
-  { name: 'NotFound', count: 1 },
+  { name: 'Unavailable', status: 503, count: 3 },
+  { name: 'ResourceExhausted', status: 429, count: 3 },
+  { name: 'Internal', status: 500, count: 3 },
+  { name: 'Unknown', status: 500, count: 3 },
+  { name: 'NotFound', status: 404, count: 1 },
 ] as const)(
-  'connect: a read that the server answers with $name makes $count requests, and its code is handed on',
-  async ({ name, count }) => {
+  'connect: a read that the server answers with $name, a $status, makes $count requests, and its code is handed on',
+  async ({ name, status, count }) => {
     const { url, requests } = await shop();
     expect(await errorOf(apiOf(url).read({ value: name }))).toMatchObject({ code: Code[name], rawMessage: 'as asked' });
     expect(requests).toHaveLength(count);
+    const statuses: number[] = [];
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const response = await globalThis.fetch(input, init);
+      statuses.push(response.status);
+      return response;
+    };
+    await errorOf(createRpcClient(Shop, createConnectTransport({ baseUrl: url, fetch })).read({ value: name }));
+    expect(statuses).toEqual([status]);
   },
 );
 
@@ -256,4 +264,23 @@ test('connect: the deadline cuts a stream that goes on for longer, and Connect t
   const cut = errorOf(stream.next());
   await clock.advance(2_000);
   expect(await cut).toMatchObject({ code: Code.Canceled, cause: undefined });
+});
+
+test('connect: without the catch of the recipe, a timeout before the headers would be an abort, and lost', async () => {
+  const { url, requests } = await shop('hang');
+  const clock = new FakeClock();
+  const [, api] = apart(url, { clock });
+  const error = errorOf(api.read({ value: 'tea' }));
+  await expect.poll(() => requests).toHaveLength(1);
+  await clock.advance(2_000);
+  expect(await error).toMatchObject({ code: Code.Canceled, cause: undefined });
+});
+
+test('connect: it has no timeouts and repeats nothing, unless told so', async () => {
+  const read =
+    (options: object) =>
+    (baseUrl: string, signal: AbortSignal): Promise<unknown> =>
+      createRpcClient(Shop, createConnectTransport({ baseUrl, ...options })).read({ value: 'tea' }, { signal });
+  expect(await ownOf(read({}))).toEqual({ requests: 1, timers: 0 });
+  expect((await ownOf(read({ defaultTimeoutMs: 1_000 }))).timers).toBeGreaterThan(0);
 });

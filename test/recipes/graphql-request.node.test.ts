@@ -5,7 +5,7 @@ import { FakeClock } from 'steadfetch/testing';
 import { expect, test, vi } from 'vitest';
 
 import { recipe } from '../docs/snippets.ts';
-import { type Trouble, upstream } from './upstream.ts';
+import { ownOf, type Trouble, upstream } from './upstream.ts';
 
 interface Recipe {
   createApi(url: string): GraphQLClient;
@@ -165,4 +165,10 @@ test('graphql-request: the deadline is that of the body, too', async () => {
   await headers.promise;
   await clock.advance(30_000);
   await late;
+});
+
+test('graphql-request: it has no retries and no timeouts of its own', async () => {
+  const request = (url: string, signal: AbortSignal) =>
+    new GraphQLClient(url).request({ document: '{ products }', signal });
+  expect(await ownOf(request)).toEqual({ requests: 1, timers: 0 });
 });

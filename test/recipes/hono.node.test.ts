@@ -6,7 +6,7 @@ import { FakeClock } from 'steadfetch/testing';
 import { expect, test, vi } from 'vitest';
 
 import { recipe } from '../docs/snippets.ts';
-import { type Trouble, upstream } from './upstream.ts';
+import { ownOf, type Trouble, upstream } from './upstream.ts';
 
 const order = validator('json', ({ tea }: { readonly tea: number }) => ({ tea }));
 const form = validator('form', ({ tea }) => ({ tea: String(tea) }));
@@ -33,6 +33,7 @@ function server(...trouble: Trouble[]) {
 test('hono: a read survives what passes, and the client alone repeats it', async () => {
   const { url, requests } = await server(503, 'reset');
   const response = await createApi(url).products.$get();
+  expect(response).toBeInstanceOf(Response);
   expect(await response.json()).toEqual(['tea']);
   expect(requests).toEqual(['GET /products', 'GET /products', 'GET /products']);
 });
@@ -114,4 +115,9 @@ test('hono: the deadline is that of the body, too', async () => {
   const late = expect(response.text()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   await clock.advance(30_000);
   await late;
+});
+
+test('hono: its client has no retries and no timeouts of its own', async () => {
+  const get = (url: string, signal: AbortSignal) => hc<typeof app>(url).products.$get({}, { init: { signal } });
+  expect(await ownOf(get)).toEqual({ requests: 1, timers: 0 });
 });

@@ -1,4 +1,6 @@
-import type { SteadKy } from 'steadfetch/ky';
+import ky from 'ky';
+import { createClient } from 'steadfetch';
+import { extendKy, type SteadKy } from 'steadfetch/ky';
 import { expect, test } from 'vitest';
 
 import { recipe } from '../docs/snippets.ts';
@@ -50,4 +52,21 @@ test('ky: a write is made once', async () => {
   const { url, requests } = await upstream(() => Response.json({}), 503);
   await expect(createApi(url).post('orders', { json: { tea: 1 } })).rejects.toMatchObject({ name: 'HTTPError' });
   expect(requests).toEqual(['POST /orders']);
+});
+
+test('ky: PUT and DELETE are repeated, PATCH is made once', async () => {
+  const { url, requests, trouble } = await upstream(() => Response.json({}));
+  const api = createApi(url);
+  for (const method of ['put', 'delete', 'patch'] as const) {
+    trouble.push(503);
+    await api[method]('orders').catch(() => {});
+    trouble.length = 0;
+  }
+  expect(requests).toEqual(['PUT', 'PUT', 'DELETE', 'DELETE', 'PATCH'].map((method) => `${method} /orders`));
+});
+
+test('ky: a timeout comes as it is', async () => {
+  const { url } = await upstream(() => new Response(), 'hang');
+  const late = extendKy(ky, createClient({ attemptTimeoutMs: 50, retry: false })).get(url);
+  await expect(late).rejects.toMatchObject({ name: 'TimeoutError', code: 'ATTEMPT_TIMEOUT' });
 });

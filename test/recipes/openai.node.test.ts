@@ -12,6 +12,7 @@ interface Recipe {
 
 const { createApi } = await recipe<Recipe>('openai');
 
+const batch = { completion_window: '24h', endpoint: '/v1/embeddings', input_file_id: 'file' } as const;
 const question = { model: 'gpt', messages: [{ role: 'user' as const, content: 'Tea?' }] };
 const answered = () => Response.json({ choices: [{ message: { content: 'Yes.' }, finish_reason: 'stop' }] });
 
@@ -71,9 +72,33 @@ test('openai: with the SDK’s own retries it would be nine', async () => {
   const { url, requests } = await upstream(
     () => new Response(null, { status: 503, headers: { 'retry-after-ms': '1' } }),
   );
-  const api = new OpenAI({ baseURL: url, apiKey: 'key', fetch: createClient().fetch });
+  const { fetch } = createClient({ breaker: false });
+  const api = new OpenAI({ baseURL: url, apiKey: 'key', fetch });
   await expect(api.models.list()).rejects.toMatchObject({ status: 503 });
   expect(requests).toHaveLength(9);
+  await expect(api.batches.create(batch)).rejects.toMatchObject({ status: 503 });
+  expect(requests.slice(9)).toEqual(Array(3).fill('POST /batches'));
+});
+
+test('openai: what may be sent twice is repeated, and what is kept is not', async () => {
+  const { url, requests, trouble } = await upstream(() => Response.json({ data: [] }));
+  const api = createApi(url, 'key');
+  const calls: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['/embeddings', () => api.embeddings.create({ model: 'gpt', input: 'tea', encoding_format: 'float' })],
+    ['/moderations', () => api.moderations.create({ input: 'tea' })],
+    ['/responses', () => api.responses.create({ model: 'gpt', input: 'tea' })],
+    ['/files', () => api.files.create({ file: new File(['tea'], 'tea.txt'), purpose: 'batch' })],
+  ];
+  for (const [, call] of calls) {
+    trouble.push(503);
+    await call().catch(() => {});
+    trouble.length = 0;
+  }
+  expect(requests).toEqual(
+    ['/embeddings', '/embeddings', '/moderations', '/moderations', '/responses', '/files'].map(
+      (path) => `POST ${path}`,
+    ),
+  );
 });
 
 test('openai: another write is made once, also with the SDK’s key, and again with a key in its headers', async () => {
@@ -83,7 +108,6 @@ test('openai: another write is made once, also with the SDK’s key, and again w
     return Response.json({ id: 'batch' });
   }, 503);
   const batches = createApi(url, 'key').batches;
-  const batch = { completion_window: '24h', endpoint: '/v1/embeddings', input_file_id: 'file' } as const;
   await expect(batches.create(batch)).rejects.toMatchObject({ status: 503 });
   expect(requests).toEqual(['POST /batches']);
 
@@ -99,7 +123,6 @@ test('openai: another write is made once, also with the SDK’s key, and again w
 test('openai: an open circuit is the cause of a connection error', async () => {
   const { url, requests } = await upstream(() => Response.json({}, { status: 500 }));
   const api = createApi(url, 'key');
-  const batch = { completion_window: '24h', endpoint: '/v1/embeddings', input_file_id: 'file' } as const;
   for (let call = 0; call < 5; call += 1) await api.batches.create(batch).catch(() => {});
   const refused = api.models.list();
   await expect(refused).rejects.toBeInstanceOf(APIConnectionError);
@@ -125,7 +148,8 @@ test('openai: a deadline, and an attempt timeout, are the cause of a connection 
   await expect(slow).rejects.toMatchObject({ cause: { code: 'ATTEMPT_TIMEOUT' } });
 });
 
-test('openai: the SDK’s own timeout is that of the whole call, and counts against nobody', async () => {
+test('openai: the SDK’s own timeout, ten minutes by default, is that of the whole call, and counts against nobody', async () => {
+  expect(new OpenAI({ apiKey: 'key' })).toMatchObject({ timeout: 600_000, maxRetries: 2 });
   const { url } = await upstream(answered, 'hang');
   const { fetch } = createClient({ breaker: { failureThreshold: 1 } });
   const api = new OpenAI({ baseURL: url, apiKey: 'key', fetch, maxRetries: 0 });

@@ -4,7 +4,7 @@ import { FakeClock } from 'steadfetch/testing';
 import { expect, test, vi } from 'vitest';
 
 import { recipe } from '../docs/snippets.ts';
-import { upstream } from './upstream.ts';
+import { ownOf, upstream } from './upstream.ts';
 
 interface Json<T> {
   readonly headers: Record<string, unknown>;
@@ -20,7 +20,11 @@ interface Write {
 interface Paths {
   '/products': { readonly get: { readonly responses: { readonly 200: Json<string[]> } } };
   '/orders': { readonly post: Write };
-  '/orders/1': { readonly put: Write; readonly delete: { readonly responses: { readonly 200: Json<object> } } };
+  '/orders/1': {
+    readonly put: Write;
+    readonly patch: Write;
+    readonly delete: { readonly responses: { readonly 200: Json<object> } };
+  };
 }
 
 interface Recipe {
@@ -48,16 +52,18 @@ test('openapi-fetch: where the trouble stays, there are as many requests as the 
   expect(requests).toHaveLength(3);
 });
 
-test('openapi-fetch: a POST is made once, and again with a key', async () => {
+test('openapi-fetch: a POST and a PATCH are made once, and again with a key', async () => {
   const { url, requests, trouble } = await upstream(echo, 503);
   const api = createApi<Paths>(url);
   expect((await api.POST('/orders', { body: { tea: 1 } })).response.status).toBe(503);
-  expect(requests).toEqual(['POST /orders']);
+  trouble.push(503);
+  expect((await api.PATCH('/orders/1', { body: { tea: 1 } })).response.status).toBe(503);
+  expect(requests).toEqual(['POST /orders', 'PATCH /orders/1']);
 
   trouble.push(503, 'reset');
   const { data } = await api.POST('/orders', { body: { tea: 2 }, headers: { 'Idempotency-Key': 'order-2' } });
   expect(data).toEqual({ tea: 2 });
-  expect(requests).toHaveLength(4);
+  expect(requests).toHaveLength(5);
 });
 
 test('openapi-fetch: PUT and DELETE are repeated, bodies and their types included', async () => {
@@ -131,4 +137,10 @@ test('openapi-fetch: a network error stays a TypeError, and a body that breaks o
   expect(requests).toHaveLength(3);
   await expect(api.GET('/products')).rejects.toBeInstanceOf(TypeError);
   expect(requests).toHaveLength(4);
+});
+
+test('openapi-fetch: it has no retries and no timeouts of its own', async () => {
+  const get = (url: string, signal: AbortSignal) =>
+    createApiClient<Paths>({ baseUrl: url }).GET('/products', { signal });
+  expect(await ownOf(get)).toEqual({ requests: 1, timers: 0 });
 });

@@ -71,13 +71,16 @@ test('tanstack-query: with the retries of Query on, they would be twelve', async
   expect(requests).toHaveLength(12);
 });
 
-test('tanstack-query: fetchQuery() does not repeat by default', async () => {
+test('tanstack-query: fetchQuery() and mutations do not repeat by default', async () => {
   const { url, requests } = await upstream(() => new Response(null, { status: 503 }));
   const client = createClient();
   const queries = new QueryClient();
   await expect(queries.fetchQuery({ queryKey: [], queryFn: () => client.json(url) })).rejects.toThrow();
-  queries.clear();
   expect(requests).toHaveLength(3);
+  const mutationFn = (): Promise<unknown> => client.json(url, { method: 'POST' });
+  await expect(new MutationObserver(queries, { mutationFn }).mutate()).rejects.toThrow();
+  queries.clear();
+  expect(requests).toHaveLength(4);
 });
 
 test('tanstack-query: a write is made once', async () => {

@@ -1,11 +1,16 @@
 import {
   createTRPCClient,
+  createTRPCUntypedClient,
+  createWSClient,
+  httpBatchLink,
   httpBatchStreamLink,
   httpLink,
+  httpSubscriptionLink,
   retryLink,
   type TRPCClient,
   TRPCClientError,
   type TRPCLink,
+  wsLink,
 } from '@trpc/client';
 import { type AnyRouter, initTRPC, TRPCError } from '@trpc/server';
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
@@ -14,7 +19,7 @@ import { expect, test } from 'vitest';
 import { type Clock, createClient } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { recipe } from '../docs/snippets.ts';
-import { type Trouble, type Upstream, upstream } from './upstream.ts';
+import { ownOf, type Trouble, type Upstream, upstream } from './upstream.ts';
 
 interface Recipe {
   createApi<AppRouter extends AnyRouter>(baseUrl: string): TRPCClient<AppRouter>;
@@ -187,4 +192,42 @@ test('trpc: a query that goes by POST is repeated if its fetch says that it may 
   const link = httpLink({ url: `${url}/trpc`, methodOverride: 'POST', fetch: fetch as never });
   expect(await createTRPCClient<Shop>({ links: [link] }).products.query()).toEqual(['tea']);
   expect(requests).toEqual(Array(3).fill('POST /trpc/products'));
+});
+
+test('trpc: it repeats nothing by itself, and has no timeout', async () => {
+  const query = (url: string, signal: AbortSignal) =>
+    createTRPCClient<Shop>({ links: [httpBatchLink({ url })] }).products.query(undefined, { signal });
+  expect(await ownOf(query)).toEqual({ requests: 1, timers: 0 });
+});
+
+test('trpc: a BAD_REQUEST is no failure, and a batch that fails in part is a success', async () => {
+  const { url, requests } = await shop();
+  const client = createClient({ breaker: { failureThreshold: 1 } });
+  const fetch: typeof globalThis.fetch = (input, init) => client.fetch(input, init);
+  const links = [httpBatchLink({ url: `${url}/trpc`, fetch: fetch as never })];
+  const api = createTRPCClient<Shop>({ links });
+  await errorOf(api.misused.query());
+  await Promise.all([api.products.query(), errorOf(api.broken.query())]);
+  expect(requests).toHaveLength(2);
+  expect(client.snapshot().dependencies[url]?.counters).toMatchObject({ calls: 2, success: 2, failure: 0 });
+});
+
+test('trpc: subscriptions and WebSockets go past the client', async () => {
+  const { url, requests } = await shop();
+  const made: string[] = [];
+  class Socket extends EventTarget {
+    constructor(target: string | URL) {
+      super();
+      made.push(new URL(target).protocol);
+    }
+    close(): void {}
+  }
+  const links = [httpSubscriptionLink({ url, EventSource: Socket as never })];
+  createTRPCUntypedClient<Shop>({ links })
+    .subscription('ticks', undefined, { onData: () => {} })
+    .unsubscribe();
+  const sockets = createWSClient({ url: url.replace('http', 'ws'), WebSocket: Socket as never });
+  expect(wsLink({ client: sockets })).toBeTypeOf('function');
+  await expect.poll(() => made.sort()).toEqual(['http:', 'ws:']);
+  expect(requests).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   getGlobalDispatcher,
   interceptors,
@@ -94,6 +95,12 @@ test.for<[string, (network: MockAgent) => Promise<unknown>]>([
   const network = passing(agent());
   expect(await read(network)).toMatchObject({ value: ['tea'] });
   network.assertNoPendingInterceptors();
+});
+
+test('undici-mock-agent: Node and undici are those that the page names', () => {
+  const { version } = JSON.parse(readFileSync('node_modules/undici/package.json', 'utf8')) as { version: string };
+  const named = `in Node ${process.versions.node.split('.')[0]} with undici ${version.split('.')[0]}.`;
+  expect(readFileSync('docs/recipes/undici-mock-agent.md', 'utf8')).toContain(named);
 });
 
 test('undici-mock-agent: a Response of undici’s own fetch is none of the platform’s', async () => {
