@@ -9,8 +9,7 @@ import { GATEWAY_MS, Server } from '../../playground/server.ts';
 import type { Summary } from '../../playground/tally.ts';
 import { World } from '../../playground/world.ts';
 import type { ClientOptions } from '../../src/index.ts';
-import { figuresIn, msOf, numberOf } from '../docs/figures.ts';
-import { shareOf } from '../lab/why.ts';
+import { figuresIn, msOf, numberOf, shareOf } from '../docs/figures.ts';
 
 const [readme] = presets;
 const OFF = { deadlineMs: false, bulkhead: false, breaker: false, retry: false, attemptTimeoutMs: false } as const;
