@@ -136,7 +136,7 @@ export function checkEither(path: string, options: object): void {
 }
 
 /**
- * Refuses what is not an object, and options that do not exist: a misspelt name would silently mean the default.
+ * Refuses what is not an object of options, and those that do not exist: a misspelt name would silently mean the default.
  * @throws TypeError naming the option.
  */
 export function checkKeys(path: string, options: unknown, known: readonly string[]): void {
@@ -145,6 +145,9 @@ export function checkKeys(path: string, options: unknown, known: readonly string
   if (unknown !== undefined) {
     throw new TypeError(`${path}.${shorten(unknown)} is not an option; there are ${known.join(', ')}`);
   }
+  // A policy or a budget keeps its own to itself: it would pass for options that say nothing.
+  const method = ['execute', 'withdraw'].find((name) => name in options);
+  if (method !== undefined) throw new TypeError(`${path} must be plain options, got an object with ${method}()`);
 }
 
 /** What `resolve` makes of the options of something that `false` switches off. */

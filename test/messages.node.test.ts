@@ -298,6 +298,23 @@ const examples: readonly (readonly [wrong: () => unknown, error: Error])[] = [
   [() => createClient(null as Anything), new TypeError('options must be an object, got null')],
   [() => createClient('x' as Anything), new TypeError('options must be an object, got "x"')],
   [() => createClient({ retry: 3 as Anything }), new TypeError('retry must be an object or false, got 3')],
+  // What the policies take in place of their options is what a client takes the options of.
+  [
+    () => createClient({ retry: { budget: new library.RetryBudget() as Anything } }),
+    new TypeError('retry.budget must be plain options, got an object with withdraw()'),
+  ],
+  [
+    () => createClient({ retry: library.retry() as Anything }),
+    new TypeError('retry must be plain options, got an object with execute()'),
+  ],
+  [
+    () => createClient({ bulkhead: new library.Bulkhead() }),
+    new TypeError('bulkhead must be plain options, got an object with execute()'),
+  ],
+  [
+    () => new library.CircuitBreaker(new library.CircuitBreaker() as Anything),
+    new TypeError('breaker must be plain options, got an object with execute()'),
+  ],
   [
     () => createClient({ deadlineMs: 0 }),
     new RangeError('deadlineMs must be a number above 0, Infinity or false, got 0'),
