@@ -331,6 +331,21 @@ const examples: readonly (readonly [wrong: () => unknown, error: Error])[] = [
   [() => mocked(undefined).fetch('http://a.test'), new TypeError('fetch must return a Response, got undefined')],
   [() => client.fetch(undefined as Anything), new TypeError('input must be a URL or a Request, got undefined')],
   [() => client.json(123 as Anything), new TypeError('input must be a URL or a Request, got 123')],
+  // What other clients take, and what forEach() hands over.
+  [
+    () => client.fetch({ url: 'http://a.test', method: 'POST' } as Anything),
+    new TypeError('input must be a URL or a Request, got an object'),
+  ],
+  [
+    () => mocked(new Response()).json({ url: 'http://a.test' } as Anything),
+    new TypeError('input must be a URL or a Request, got an object'),
+  ],
+  [
+    () => mocked(new Response()).fetch({} as Anything),
+    new TypeError('input must be a URL or a Request, got an object'),
+  ],
+  [() => client.fetch('http://a.test', 'POST' as Anything), new TypeError('init must be an object, got "POST"')],
+  [() => client.json('http://a.test', 0 as Anything), new TypeError('init must be an object, got 0')],
   [() => client.subscribe(undefined as Anything), new TypeError('listener must be a function, got undefined')],
   [() => client.close({ drainMs: -1 }), new RangeError('close.drainMs must be a number of at least 0, got -1')],
   [

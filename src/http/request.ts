@@ -73,6 +73,12 @@ export function prepareRequest(
   // `fetch(url, request)`: a Request keeps its fields on the prototype, where a copy does not find them.
   const merged = givenInit instanceof Request;
   const input = merged ? new Request(given, givenInit) : asRequest(given) === undefined ? String(given) : given;
+  if (input === '[object Object]' && given !== input) {
+    throw new TypeError(`input must be a URL or a Request, got ${show(given)}`);
+  }
+  if (givenInit !== undefined && Object(givenInit) !== givenInit) {
+    throw new TypeError(`init must be an object, got ${show(givenInit)}`);
+  }
   const own = withoutOurs(merged ? {} : ownFields(givenInit ?? {}));
   const request = asRequest(input);
   const href = request === undefined ? String(input) : request.url;
@@ -222,7 +228,8 @@ function copyHeaders(headers: NonNullable<RequestInit['headers']>): NonNullable<
 }
 
 function asRequest(input: string | URL | Request): Request | undefined {
-  return typeof input === 'object' && input !== null && 'url' in input ? input : undefined;
+  // Options as other clients take them, { url, method }, are none.
+  return typeof input === 'object' && input !== null && 'url' in input && 'clone' in input ? input : undefined;
 }
 
 // Stands in for the origin of a relative URL where only the user's own fetch knows it (RFC 2606: it is nobody's).
