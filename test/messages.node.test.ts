@@ -322,11 +322,19 @@ const examples: readonly (readonly [wrong: () => unknown, error: Error])[] = [
   // What a test of somebody's gives in place of a Response.
   [
     () => mocked({ ok: true, status: 200 }).fetch('http://a.test'),
-    new TypeError('fetch must return a Response, got an object'),
+    new TypeError('fetch must return a Response, got an object without arrayBuffer()'),
   ],
   [
     () => mocked({ ok: true, status: 200 }).json('http://a.test'),
-    new TypeError('fetch must return a Response, got an object'),
+    new TypeError('fetch must return a Response, got an object without arrayBuffer()'),
+  ],
+  [
+    () => mocked({ ok: false, status: 503, arrayBuffer() {} }).fetch('http://a.test'),
+    new TypeError('fetch must return a Response, got an object without headers.get()'),
+  ],
+  [
+    () => mocked({ ok: true, status: 200, headers: {}, arrayBuffer() {} }).json('http://a.test'),
+    new TypeError('fetch must return a Response, got an object without headers.get()'),
   ],
   [() => mocked(undefined).fetch('http://a.test'), new TypeError('fetch must return a Response, got undefined')],
   [() => client.fetch(undefined as Anything), new TypeError('input must be a URL or a Request, got undefined')],

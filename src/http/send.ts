@@ -47,9 +47,16 @@ function answered(value: Response | Answer, call: Call): Settled<Answer> {
 
 /** @throws TypeError if it can't be used as a Response: a fetch of the user's may give anything. */
 function checkResponse(given: Response): Response {
-  // Mocks are mostly made for json(), which is never asked: the body is read as bytes.
-  if (typeof given?.arrayBuffer === 'function') return given;
-  throw new TypeError(`fetch must return a Response, got ${show(given)}`);
+  const missing = missingIn(Object(given));
+  if (missing === undefined) return given;
+  const without = Object(given) === given ? ` without ${missing}` : '';
+  throw new TypeError(`fetch must return a Response, got ${show(given)}${without}`);
+}
+
+/** What a mock lacks to be used: they are mostly made for json(), which is never asked, since the body is read as bytes. */
+function missingIn({ arrayBuffer, headers }: Partial<Response>): string | undefined {
+  if (typeof arrayBuffer !== 'function') return 'arrayBuffer()';
+  return typeof headers?.get === 'function' ? undefined : 'headers.get()';
 }
 
 /** The headers of this attempt beside those of the caller. */
