@@ -19,7 +19,8 @@ export const entries = {
 // as they are asks for three at most. Declarations come from tsc: see `npm run build`.
 export default defineConfig({
   input: entries,
-  external: /^[^./]/,
+  // Packages: what is neither a path nor, as on Windows, one that begins with a drive.
+  external: /^(?![a-z]:)[^./]/i,
   platform: 'neutral',
   transform: { target: 'es2022' },
   output: {
