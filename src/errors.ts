@@ -105,8 +105,10 @@ export class DeadlineExceededError extends SteadfetchError {
   readonly code = 'DEADLINE_EXCEEDED';
 
   constructor(deadlineMs: number, options?: SteadfetchErrorOptions) {
+    // One that came with the call has a cause: deadlineMs would not make it longer.
+    const option = options !== undefined && 'cause' in options ? 'init.deadline' : 'deadlineMs';
     super(
-      `Cannot finish the call${to(options)}: its deadline of ${Math.round(deadlineMs)} ms is over (deadlineMs)`,
+      `Cannot finish the call${to(options)}: its deadline of ${Math.round(deadlineMs)} ms is over (${option})`,
       options,
     );
   }

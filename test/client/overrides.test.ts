@@ -154,7 +154,7 @@ test('client.fetch tells the length and the cause of an inherited deadline', asy
   const call = errorOf(client.fetch(url, { deadline: deadlineIn(clock, 500) }));
   await clock.advance(500);
   expect(await call).toMatchObject({
-    message: `Cannot finish the call to ${origin}: its deadline of 500 ms is over (deadlineMs)`,
+    message: `Cannot finish the call to ${origin}: its deadline of 500 ms is over (init.deadline)`,
     cause: 'the incoming request is over',
   });
 });
