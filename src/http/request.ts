@@ -1,4 +1,4 @@
-import { checkSignal, show } from '../checks.ts';
+import { checkSignal, quote, show } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
 
 type OwnInit = Readonly<{
@@ -236,6 +236,9 @@ function asRequest(input: string | URL | Request): Request | undefined {
 const NOWHERE = 'https://relative.invalid';
 
 function parseUrl(href: string, resolvesRelative: boolean): URL | undefined {
+  // Any word passes for a scheme, and no platform's fetch knows one of these.
+  const [host] = (!resolvesRelative && /^[\w.-]+:\d+(?![^/?#])/.exec(href)) || [];
+  if (host !== undefined) throw new TypeError(`input must be a URL with a scheme, such as http://, got ${quote(host)}`);
   try {
     return new URL(href);
   } catch {

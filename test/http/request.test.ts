@@ -169,6 +169,22 @@ test.for(['/users', '', 'users?id=1', '//b.test/'])(
   },
 );
 
+test.for(['localhost:3000', 'localhost:3000/users?token=secret', 'a-1.test:80#x', '127.0.0.1:8080/'])(
+  'prepareRequest() says that the scheme is missing, of "%s": as a network error, it would be tried again, and counted',
+  (href) => {
+    const host = /^[^/#]+/.exec(href)?.[0];
+    const error = new TypeError(`input must be a URL with a scheme, such as http://, got "${host}"`);
+    expect(() => prepare(href)).toThrow(error);
+    // Another fetch may know what it stands for.
+    expect(errorOf(() => prepareRequest(href, undefined, true))).toBeUndefined();
+  },
+);
+
+test.for(['data:1,a', 'data:text/plain,1', 'blob:http://a.test:80/1', 'http://localhost:3000/'])(
+  'prepareRequest() takes a URL with a scheme: "%s"',
+  (href) => expect(prepare(href).url?.href).toBe(href),
+);
+
 // prepareRequest: what the platform refuses says nothing about the dependency, and must not reach the layers.
 
 const stream = (): ReadableStream => new ReadableStream({ pull: (controller) => controller.close() });
