@@ -43,7 +43,10 @@ export async function readJson(response: Response, method: string): Promise<Answ
       throw new TypeError('Cannot read the number: it was cut off');
     return new Answer(response, value, bytes);
   } catch (cause) {
-    throw new TypeError('Cannot read the body as JSON: it broke off or is malformed', { cause });
+    throw new TypeError(
+      'Cannot read the body as JSON: it broke off, is empty or is malformed (fetch() gives it as it is)',
+      { cause },
+    );
   }
 }
 

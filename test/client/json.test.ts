@@ -81,7 +81,7 @@ test.for(malformed)('client.json rejects with a TypeError, tried again and count
   const error = await errorOf(client.json(url));
   expect(error).toBeInstanceOf(TypeError);
   expect(error).toMatchObject({
-    message: 'Cannot read the body as JSON: it broke off or is malformed',
+    message: 'Cannot read the body as JSON: it broke off, is empty or is malformed (fetch() gives it as it is)',
     cause: expect.any(SyntaxError),
   });
   expect(upstream.calls).toBe(3);

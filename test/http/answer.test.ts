@@ -72,7 +72,9 @@ test.for([
 ])('readJson() rejects with TypeError that keeps the cause, for the body %j', async (text) => {
   const error = await thrownBy(readJson(new Response(text), 'GET'));
   expect(error).toBeInstanceOf(TypeError);
-  expect(error).toMatchObject({ message: 'Cannot read the body as JSON: it broke off or is malformed' });
+  expect(error).toMatchObject({
+    message: 'Cannot read the body as JSON: it broke off, is empty or is malformed (fetch() gives it as it is)',
+  });
   expect(error).toHaveProperty('cause', expect.any(SyntaxError));
 });
 
@@ -80,7 +82,9 @@ test.for([
 test('readJson() rejects with TypeError that keeps the cause, for a body that breaks off', async () => {
   const error = await thrownBy(readJson(new Response(broken('{"a":', new Error('connection lost'))), 'GET'));
   expect(error).toBeInstanceOf(TypeError);
-  expect(error).toMatchObject({ message: 'Cannot read the body as JSON: it broke off or is malformed' });
+  expect(error).toMatchObject({
+    message: 'Cannot read the body as JSON: it broke off, is empty or is malformed (fetch() gives it as it is)',
+  });
   expect(error).toHaveProperty('cause', expect.any(Error));
 });
 
@@ -109,7 +113,7 @@ test.for(['3', '1000'])('readJson() rejects half a number with TypeError, for 2 
   const error = await thrownBy(readJson(new Response('12', { headers: { 'content-length': length } }), 'GET'));
   expect(error).toBeInstanceOf(TypeError);
   expect(error).toMatchObject({
-    message: 'Cannot read the body as JSON: it broke off or is malformed',
+    message: 'Cannot read the body as JSON: it broke off, is empty or is malformed (fetch() gives it as it is)',
     cause: { message: 'Cannot read the number: it was cut off' },
   });
 });
