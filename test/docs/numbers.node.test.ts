@@ -18,6 +18,7 @@ import {
 } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { type ScriptStep, scriptedFetch } from '../../src/testing/scripted-fetch.ts';
+import { figuresIn, msOf, numberOf } from './figures.ts';
 import { snippetsOf, writeSnippets } from './snippets.ts';
 import { tableOf } from './tables.ts';
 
@@ -28,6 +29,8 @@ const url = 'https://users.test/u/1';
 const table = (section: string, first?: string) => tableOf(PAGE, section, first);
 /** What stands before a unit: `1,300 ms` is 1300. */
 const amount = (cell = ''): number => Number(cell.replaceAll(',', '').replace(/[^\d.].*$/, ''));
+/** What the page has in the place of the groups. */
+const says = (words: RegExp): string[] => figuresIn('numbers', words);
 const said = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 3 });
 
 /** A client among a script, on a clock of its own. A `random` of 0 makes waits as long as they can be, without jitter beyond. */
@@ -59,6 +62,19 @@ describe('Timeouts', () => {
       });
       expect(cells, `headroom ${headroom}`).toEqual(shares.map(percent));
     }
+  });
+
+  test('twice the p99 cuts of a dependency that gets slower what the page says', () => {
+    const [headroom = '', p99, limit, slower = '', ...cells] = says(
+      /\n(Twice) the p99 is a good start: for a p99 of (\d+) ms, `attemptTimeoutMs: (\d+)`\..* gets (five) times slower without being broken is cut off, too: (\S+ %), (\S+ %) and (\S+ %) of its answers/,
+    );
+    expect(headroom).toBe('Twice');
+    expect(amount(limit)).toBe(2 * amount(p99));
+    const shares = [2, 5, 10].map((tail) => {
+      const spread = Math.log(tail) / Z99;
+      return 100 * upperTail(Math.log((2 * tail) / numberOf(slower)) / spread);
+    });
+    expect(cells).toEqual(shares.map(percent));
   });
 
   test('an attempt timeout cuts a good answer that is slower, and sends it again', async () => {
@@ -155,6 +171,13 @@ describe('Retries: how many fit', () => {
     expect((await call).tookMs).toBe(row.waits);
   });
 
+  test('as many attempts fit into a deadline as the page says', () => {
+    const [most, deadline] = says(/Take the most attempts that fit into the deadline: (\d) for (\S+) ms\./);
+    const fitting = rows.filter(([, , , longest]) => amount(longest) <= amount(deadline));
+    expect(fitting.at(-1)?.[0]).toBe(most);
+    expect(fitting.length).toBeLessThan(rows.length);
+  });
+
   test('the defaults do not fit, by 300 ms: the deadline cuts the third attempt', async () => {
     const { clock, upstream, timed, client } = bench(['hang'], {});
     const call = timed();
@@ -229,6 +252,22 @@ describe('Retries: what they add', () => {
       expect(Math.abs(perCall - Number(cell))).toBeLessThanOrEqual(1.01 / (50 * Number(perSecond)));
     },
   );
+
+  test('as much has been saved up as the page says: of the calls of a while, and of a second', async () => {
+    const [span = '', one = ''] = says(
+      /`ratio` of the calls of the last (\w+ seconds), and (one) second's worth of `minPerSecond`/,
+    );
+    const budget = { ratio: 0.2, minPerSecond: 10 };
+    const { clock, client } = bench([200], { retry: { budget } });
+    const available = () => client.snapshot().dependencies['https://users.test']?.retriesAvailable;
+    for (let call = 0; call < 100; call += 1) await client.fetch(url);
+    expect(available()).toBe(0.2 * 100 + numberOf(one) * 10);
+    // In slices of a tenth of it.
+    await clock.advance(0.9 * msOf(span) - 1);
+    expect(available()).toBe(30);
+    await clock.advance(0.1 * msOf(span) + 1);
+    expect(available()).toBe(10);
+  });
 
   test('a fleet has what the page says', () => {
     expect(text).toContain('50 × 10 is 500 retries a second, and there are 250 calls');
@@ -479,6 +518,24 @@ describe('Bulkhead', () => {
   });
 });
 
+describe('Fallback and hedges', () => {
+  test('hedges add what the page says, and need as many reads', async () => {
+    const [every = '', percent = '', least = ''] = says(
+      /`hedge: \{ percentile: 0\.95 \}` sends one read in (\S+) twice, so it adds (\d+) % of requests at most\..* needs (\d+) reads in a minute to know when/,
+    );
+    expect([1 - 1 / numberOf(every), 1 - numberOf(percent) / 100]).toEqual([0.95, 0.95]);
+    const { clock, client } = bench([{ status: 200, delayMs: 10 }], { hedge: { percentile: 0.95 } });
+    const known: boolean[] = [];
+    for (let read = 1; read <= numberOf(least); read += 1) {
+      const call = client.fetch(url);
+      await clock.advance(10);
+      await call;
+      known.push(client.snapshot().dependencies['https://users.test']?.hedgeAfterMs !== null);
+    }
+    expect(known.indexOf(true)).toBe(numberOf(least) - 1);
+  });
+});
+
 describe('Profiles', () => {
   interface Profiles {
     readonly page: ClientOptions;
@@ -537,6 +594,32 @@ describe('Profiles', () => {
     expect(upstream.calls).toBe(before + 1);
   });
 
+  test('what is said of each is what its numbers are made of', () => {
+    const p99 = (name: string, said: RegExp): number => {
+      const [ms = ''] = says(said);
+      expect(optionsOf(name).attemptTimeoutMs, name).toBe(2 * amount(ms));
+      return amount(ms);
+    };
+    p99('page', /\*\*A page that calls its API\.\*\* p99 (\d+) ms; a reader waits two seconds\./);
+    expect(optionsOf('page').deadlineMs).toBe(2_000);
+    p99('edge', /\*\*A Worker at the edge\.\*\* p99 (\d+) ms; two seconds for the whole answer\./);
+    expect(optionsOf('edge').deadlineMs).toBeLessThan(2_000);
+
+    const [perSecond, instances, latencyMs] = says(
+      /(\d+) calls a second over (\d+) instances; p99 (\d+) ms; the caller's attempt timeout is a second\./,
+    ).map(Number);
+    expect(optionsOf('service').attemptTimeoutMs).toBe(2 * Number(latencyMs));
+    expect(optionsOf('service').deadlineMs).toBeLessThan(1_000);
+    const load = { requestsPerSecond: Number(perSecond), replicas: Number(instances), latencyMs: Number(latencyMs) };
+    expect(optionsOf('service').bulkhead).toMatchObject({ maxConcurrent: bulkheadSize({ ...load, headroom: 1 }) });
+
+    const [seconds = '', workers = ''] = says(
+      /\*\*A batch job\.\*\* p99 (\d) s; nobody waits, but the night ends\. (\w+) workers, so that nothing queues/,
+    );
+    expect(optionsOf('batch').attemptTimeoutMs).toBeGreaterThan(2_000 * Number(seconds));
+    expect(optionsOf('batch').bulkhead).toEqual({ maxConcurrent: numberOf(workers.toLowerCase()), maxQueued: 0 });
+  });
+
   test('page and edge answer from what they have stored, when the dependency hangs', async () => {
     for (const name of ['page', 'edge']) {
       const { clock, client } = bench([200, 'hang'], optionsOf(name));
@@ -589,6 +672,21 @@ describe('Prove it', () => {
     const { propagateDeadline, ...policy } = module.service;
     expect(propagateDeadline).toBe(true);
     expect(readPlan(path).policy).toEqual(policy);
+  });
+
+  test('the dependency can take twice its calls, and the defaults answer more of them later, as the page says', () => {
+    const [, , ...last] = table('Prove it').rows.slice(1);
+    expect(text).toContain('against a dependency that can take twice its calls');
+    const { capacityPerSecond, callsPerSecond } = readPlan(path);
+    expect(capacityPerSecond).toBe(2 * callsPerSecond);
+    expect(text).toContain(
+      'In the last two rows the defaults answer more calls, one in a hundred of them after two seconds and more',
+    );
+    expect(last).toHaveLength(2);
+    for (const [, answered, byDefault, , waited] of last) {
+      expect(amount(byDefault)).toBeGreaterThan(amount(answered));
+      expect(amount(waited)).toBeGreaterThan(2_000);
+    }
   });
 
   test('the lab finds what the page says', async () => {

@@ -6,7 +6,7 @@ import { resolveClient } from '../../src/client-options.ts';
 import { degradation, memoryStore } from '../../src/index.ts';
 import { fetchAndStore, url } from '../client/bench.ts';
 import { fallbackBench } from '../client/fallback-bench.ts';
-import { numberOf } from '../docs/figures.ts';
+import { figuresIn, numberOf } from '../docs/figures.ts';
 import { entryOf } from '../stores/idb-bench.ts';
 import { holdsFor, isAbout, isAsSaid } from './why.ts';
 
@@ -116,3 +116,12 @@ holdsFor('7. How old may an answer be?', staleIfError, result, [
     },
   ],
 ]);
+
+test('docs/numbers.md: a day answers most of an outage of a day, if the store has room for all', () => {
+  figuresIn(
+    'numbers',
+    /A day answers most of an outage of a day \(\[plot\]\(why\.md#7-how-old-may-an-answer-be\)\), if the store has room for all URLs/,
+  );
+  expect(percentAnswered(result, '24 hours', 24 * 60)).toBeGreaterThan(90);
+  expect(percentAnswered(result, '1,000 entries', 24 * 60)).toBeLessThan(70);
+});
