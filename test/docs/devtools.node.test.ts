@@ -253,7 +253,8 @@ function given(): [unknown, number | undefined] {
 }
 
 test('docs/devtools.md: Vue gives the panel its client, and its span', async () => {
-  // What draws looks for a document as it is imported.
+  // It looks for a document as it is imported, and for developer tools of its own some seconds more.
+  vi.useFakeTimers();
   const { createApp, markRaw } = await import('vue');
   const [{ code = '' } = {}] = snippetsOf('docs/devtools.md', 'vue');
   const client = clientOf();
