@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { beforeAll, expect, test } from 'vitest';
+import { Window } from 'happy-dom';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 
-import { type Client, createClient, type FetchInit } from '../../src/index.ts';
-import { recipe, snippetsOf, writeSnippets } from '../docs/snippets.ts';
+import { type Client, createClient, degradation, type FetchInit } from '../../src/index.ts';
+import { recipe, writeNamedFiles } from '../docs/snippets.ts';
 import { upstream } from './upstream.ts';
 
 interface Recipe {
@@ -19,10 +20,10 @@ interface App {
 const app = resolve('test/recipes/sveltekit');
 let server: App;
 
-/** Builds the app as its users do, around the recipe as it stands in its page. */
+/** Builds the app as its users do, with the files as they stand in the page. */
 beforeAll(async () => {
-  const [path = ''] = writeSnippets('recipe-sveltekit', snippetsOf('docs/recipes/sveltekit.md'));
-  const env = { ...process.env, NODE_ENV: 'production', RECIPE: path, LIBRARY: resolve('dist/index.js') };
+  const files = writeNamedFiles('docs/recipes/sveltekit.md', 'recipe-sveltekit-app');
+  const env = { ...process.env, NODE_ENV: 'production', PAGE: files, LIBRARY: resolve('dist/index.js') };
   const vite = resolve('node_modules/vite/bin/vite.js');
   const { status, stdout, stderr } = spawnSync(process.execPath, [vite, 'build'], { cwd: app, env, encoding: 'utf8' });
   if (status !== 0) throw new Error(`Cannot build the app:\n${stdout}\n${stderr}`);
@@ -97,6 +98,79 @@ test('sveltekit: only the attempt that was read is in the page, also after one w
 
   // Where the app does not name the header, it may not be read.
   expect((await page(of(url, '&unnamed'))).html).toContain('Failed to get response header `retry-after`');
+});
+
+test('sveltekit: degradation() asks for two more headers, and a client with a store for many', async () => {
+  const asked: string[] = [];
+  const get = (name: string): string | null => {
+    asked.push(name);
+    return name === 'cache-status' ? 'steadfetch; hit; detail="degraded: network"' : null;
+  };
+  degradation({ headers: { get } as unknown as Headers });
+  expect(new Set(asked)).toEqual(new Set(['cache-status', 'age']));
+  const headers = { ...open.headers, 'cache-status': 'steadfetch; hit; detail="degraded: network"', age: '5' };
+  const { url } = await upstream(() => Response.json(['tea'], { headers }));
+  expect((await page(of(url, '&degraded'))).status).toBe(200);
+  expect((await page(of(url, '&degraded&unnamed'))).html).toContain('Failed to get response header `cache-status`');
+  // In a server load it may: that of /me does.
+  expect((await page(`/stored${of(url).slice(1)}`)).html).toContain('Failed to get response header `date`');
+});
+
+test('sveltekit: the load of the page is one', async () => {
+  const { status, html } = await page('/taken');
+  expect(status).toBe(200);
+  expect(html).toContain('<li>tea</li>');
+});
+
+test('sveltekit: the fetch of load adds the cookies of the visitor for its own domain and those below, and no other', async () => {
+  const seen: string[] = [];
+  const network = vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+    const request = new Request(input, init);
+    seen.push(`${new URL(request.url).host} ${request.headers.get('cookie')}`);
+    return Response.json(['tea'], open);
+  });
+  onTestFinished(() => network.mockRestore());
+  for (const origin of ['http://api.shop.test', 'http://other.test']) await page(of(origin), 'user=ann');
+  expect(seen).toEqual(['api.shop.test user=ann', 'other.test null']);
+});
+
+/** What load's fetch gives in a browser that was sent a page: from the page, or by a request. */
+async function hydrated(html: string, url: string, init?: RequestInit): Promise<'page' | 'request'> {
+  const window = new Window({ url: 'http://shop.test/' });
+  window.document.write(html);
+  const request = vi.fn(async () => Response.json(['coffee']));
+  vi.stubGlobal('window', { fetch: request });
+  vi.stubGlobal('document', window.document);
+  onTestFinished(() => void vi.unstubAllGlobals());
+  vi.resetModules();
+  const fetcher = resolve(app, 'node_modules/@sveltejs/kit/src/runtime/client/fetcher.js');
+  const { initial_fetch } = (await import(/* @vite-ignore */ pathToFileURL(fetcher).href)) as {
+    initial_fetch(url: string, init?: RequestInit): Promise<Response>;
+  };
+  const answer = await (await initial_fetch(url, init)).json();
+  await window.happyDOM.close();
+  expect(answer).toEqual([request.mock.calls.length > 0 ? 'coffee' : 'tea']);
+  return request.mock.calls.length > 0 ? 'request' : 'page';
+}
+
+test('sveltekit: the load of the browser takes the answer from the page, unless it tells another deadline', async () => {
+  const told: string[] = [];
+  const header = 'x-envoy-expected-rq-timeout-ms';
+  const answer = ({ headers }: Request): Response => {
+    told.push(headers.get(header) ?? '');
+    return told.length === 2
+      ? new Response(null, { status: 503, headers: open.headers })
+      : Response.json(['tea'], open);
+  };
+  const { url } = await upstream(answer);
+  const products = `${url}/products`;
+  expect(await hydrated((await page(of(url))).html, products)).toBe('page');
+
+  const { html } = await page(`/told${of(url).slice(1)}`);
+  const [, first = '', second = ''] = told;
+  expect(first).not.toBe(second);
+  expect(await hydrated(html, products, { headers: { [header]: second } })).toBe('page');
+  expect(await hydrated(html, products, { headers: { [header]: first } })).toBe('request');
 });
 
 test('sveltekit: where the trouble stays, a page costs three requests; all pages share a circuit, and see its code', async () => {

@@ -1,6 +1,6 @@
 import { sveltekit } from '@sveltejs/kit/vite';
 
-const { RECIPE: recipe, LIBRARY: library } = process.env;
+const { PAGE: page, LIBRARY: library } = process.env;
 
 /** Writes the app as one module, whose `server` answers requests. */
 const adapter = {
@@ -10,6 +10,13 @@ const adapter = {
 
 export default {
   plugins: [sveltekit({ adapter })],
-  resolve: { alias: { '#recipe': recipe, steadfetch: library } },
+  resolve: {
+    alias: {
+      '#recipe': `${page}/src/lib/api.ts`,
+      '#page': `${page}/src/routes/+page.js`,
+      '#hooks': `${page}/src/hooks.server.js`,
+      steadfetch: library,
+    },
+  },
   logLevel: 'warn',
 };

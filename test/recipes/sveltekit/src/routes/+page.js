@@ -1,3 +1,4 @@
+import { degradation } from 'steadfetch';
 import { api } from '#recipe';
 
 // Where the upstream is, the test says: it is known once the app runs.
@@ -6,5 +7,6 @@ export async function load({ fetch, url }) {
   const shop = api(fetch);
   if (url.searchParams.get('by') === 'json') return { products: (await shop.json(upstream)).value };
   const response = await shop.fetch(upstream);
+  if (url.searchParams.has('degraded')) degradation(response);
   return { products: await response.json() };
 }
