@@ -15,6 +15,8 @@ export function linkToRepository(markdown: MarkdownRenderer): void {
 export function inRepository(href: string, from: string): string {
   if (/^(?:[a-z]+:|[/#])/.test(href)) return href;
   const path = posix.join('docs', posix.dirname(from), href);
+  // What is public: in the repository its reports, here the reference.
+  if (path === 'api/') return '/api/';
   const isPage = path.startsWith('docs/') && /\.md(?:#.*)?$/.test(path);
   return isPage ? href : `${repository}/blob/main/${path}`;
 }

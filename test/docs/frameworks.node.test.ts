@@ -27,8 +27,12 @@ beforeEach(() => {
     return Response.json([]);
   });
   vi.stubGlobal('IS_REACT_ACT_ENVIRONMENT', true);
+  vi.spyOn(console, 'log').mockImplementation(() => {});
 });
-afterAll(() => vi.unstubAllGlobals());
+afterAll(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
 
 async function ask(down: boolean): Promise<void> {
   isDown = down;
@@ -42,8 +46,10 @@ test("docs/frameworks.md: React's banner says what is shown instead, and goes wh
   await act(() => root.render(createElement(Banner)));
   await act(() => ask(false));
   expect(page.innerHTML).toBe('');
+  const log = vi.mocked(console.log).mockClear();
   await act(() => ask(true));
   expect(page.innerHTML).toBe('<p role="status">Showing earlier results (network)</p>');
+  expect(log.mock.calls).toEqual([['https://api.test: network', expect.stringMatching(/^showing results of \d/)]]);
   await act(() => ask(false));
   expect(page.innerHTML).toBe('');
   await act(() => root.unmount());

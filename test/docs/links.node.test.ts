@@ -33,6 +33,13 @@ test.for([
   expect(inRepository(href, from)).toBe(`https://github.com/steadfetch/steadfetch/blob/main/${path}`);
 });
 
+test("a link to the reports of what is public leads to the site's reference", () => {
+  expect(inRepository('../api/', 'index.md')).toBe('/api/');
+  expect(inRepository('../../api/index.api.md', 'recipes/ky.md')).toBe(
+    'https://github.com/steadfetch/steadfetch/blob/main/api/index.api.md',
+  );
+});
+
 test.for(['fleet.md', 'fleet.md#redis', '../fleet.md', '#here', '/api/', 'https://example.com/x'])(
   'a link to %s stays as it is',
   (href) => {
