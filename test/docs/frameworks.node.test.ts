@@ -6,7 +6,7 @@ import type { Readable } from 'svelte/store';
 import { afterAll, beforeEach, expect, test, vi } from 'vitest';
 import { effectScope, type ShallowRef } from 'vue';
 
-import { writeNamedFiles } from './snippets.ts';
+import { snippetsOf, writeNamedFiles } from './snippets.ts';
 
 interface Api {
   readonly api: Client;
@@ -76,4 +76,10 @@ test("docs/frameworks.md: Svelte's store follows while somebody subscribes", asy
   await vi.waitFor(() => expect(seen.at(-1)).toBe(true));
   stop();
   expect(degraded.getSnapshot().dependencies.map(({ reason }) => reason)).toEqual(['network']);
+});
+
+test('docs/getting-started.md: none of the banners takes more than five lines', () => {
+  const banners = snippetsOf('docs/frameworks.md', 'tsx|js').map(({ code }) => code.slice(code.indexOf('export ')));
+  expect(banners).toHaveLength(3);
+  expect(banners.filter((code) => code.trimEnd().split('\n').length > 5)).toEqual([]);
 });
