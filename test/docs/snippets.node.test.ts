@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 import { pages, type Snippet, snippetsOf } from './snippets.ts';
+import { tableOf } from './tables.ts';
 
 const recipes = globSync('docs/recipes/*.md').filter((path) => !path.endsWith('index.md'));
 
@@ -12,6 +13,26 @@ test.for(recipes)('%s is one snippet of at most 20 lines, and is run by a test',
   expect(snippets[0]?.code.trimEnd().split('\n').length).toBeLessThanOrEqual(20);
   const name = path.replace(/^.*\/(.*)\.md$/, '$1');
   expect(existsSync(`test/recipes/${name}.node.test.ts`)).toBe(true);
+});
+
+test('the table of recipes has each of them, and what it says of it is in its page', () => {
+  const { rows } = tableOf('docs/recipes/index.md', 'Recipes', 'Client');
+  const told = rows.map((cells) => ({
+    pages: Array.from(cells[0]?.matchAll(/\]\(\.\/([\w-]+\.md)\)/g) ?? [], ([, name]) => `docs/recipes/${name}`),
+    codes: Array.from(
+      cells
+        .slice(1)
+        .join(' ')
+        .matchAll(/`([^`]+)`/g),
+      ([, code = '']) => code.replace(/ ….*$/, ''),
+    ),
+  }));
+  expect(told.flatMap(({ pages }) => pages).sort()).toEqual([...recipes].sort());
+  const missing = told.flatMap(({ pages, codes }) => {
+    const text = pages.map((page) => readFileSync(page, 'utf8')).join('\n');
+    return codes.filter((code) => !text.includes(code)).map((code) => `${pages}: ${code}`);
+  });
+  expect(missing).toEqual([]);
 });
 
 /** The options of each client that a page makes, and the longest that a caller of it waits, with the default where it says nothing. */
