@@ -61,3 +61,14 @@ test('no page shows a client whose attempts last as long as its calls: hangs wou
   expect(all.length).toBeGreaterThan(40);
   expect(all.filter(({ attemptMs, callMs }) => attemptMs >= callMs)).toEqual([]);
 });
+
+test('what has a fallback ends its calls before the time of its callers, which no fallback outlasts', () => {
+  const all = blocks.filter(({ code }) => /incomingDeadline\(/.test(code) && /\bfallback:/.test(code));
+  expect(all.map(({ page }) => page)).toEqual(['docs/workers']);
+  for (const { code } of all) {
+    const [ours, theirs] = [/deadlineMs: ([\d_]+)/, /maxMs: ([\d_]+)/].map((ms) =>
+      Number(ms.exec(code)?.[1]?.replaceAll('_', '')),
+    );
+    expect(ours).toBeLessThan(theirs ?? 0);
+  }
+});
