@@ -262,6 +262,47 @@ test('errors.md says what is told of a call that close() cuts off, of an answer 
   );
 });
 
+test("errors.md says how a TimeoutError of ours is told from the platform's", async () => {
+  const [, code] = /a number in the platform's \((\d+), as in every `DOMException` of that name\)/.exec(page) ?? [];
+  const theirs = new DOMException('', 'TimeoutError');
+  expect(theirs.code).toBe(Number(code));
+  for (const title of ['Deadline exceeded', 'Attempt timeout']) {
+    const ours = (await drives[title]?.())?.errors[0];
+    expect(ours).toMatchObject({ name: theirs.name, code: expect.any(String) });
+  }
+});
+
+test('errors.md says which errors no fallback answers, and what the others are called', async () => {
+  expect(page).toContain('all but `CLOSED` and the end of a deadline that came with the call (`init.deadline`)');
+  const fallback = { respond: () => Response.json('instead') };
+  const { clock, client } = benchOf(['hang'], {
+    ...{ fallback, retry: false, attemptTimeoutMs: 300, breaker: { failureThreshold: 1 } },
+    bulkhead: { maxConcurrent: 1, maxQueued: 1, queueTimeoutMs: 100 },
+  });
+  const calls = [0, 1, 2].map(() => client.fetch(url));
+  await clock.advance(300);
+  const late = benchOf(['hang'], { fallback, deadlineMs: 500 });
+  const lateCall = late.client.fetch(url);
+  await late.clock.advance(500);
+  const all = [...calls, client.fetch(url), lateCall];
+  const reasons = (await Promise.all(all)).map((response) => library.degradation(response)?.reason);
+  const codes = ['ATTEMPT_TIMEOUT', 'QUEUE_TIMEOUT', 'BULKHEAD_FULL', 'CIRCUIT_OPEN', 'DEADLINE_EXCEEDED'];
+  expect(reasons).toEqual(codes.map((code) => code.toLowerCase().replaceAll('_', '-')));
+
+  const broken = await benchOf([500], { fallback, retry: false }).client.json(url);
+  expect(page).toContain(`\`${broken.degradation?.reason}\``);
+  const { signal } = new AbortController();
+  const inherited = benchOf(['hang'], { fallback });
+  const call = errorOf(
+    inherited.client.fetch(url, { deadline: { signal, remainingMs: () => 500 } }),
+    inherited.clock,
+    500,
+  );
+  expect(await call).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  await client.close();
+  expect(await errorOf(client.fetch(url))).toMatchObject({ code: 'CLOSED' });
+});
+
 const answers = [
   { title: 'Circuit open', status: 503, retryAfter: '8' },
   { title: 'Bulkhead full', status: 503 },
