@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import * as fake from 'fake-indexeddb';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { redisFleet, redisStore } from '../../src/adapters/redis.ts';
@@ -24,6 +25,7 @@ import {
   type StoreEntry,
 } from '../../src/index.ts';
 import { createServerTiming } from '../../src/server-timing.ts';
+import { idbStore } from '../../src/stores/idb.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import type { ScriptedRequest, ScriptStep } from '../../src/testing/scripted-fetch.ts';
 import { type Bench, clientBench, errorOf, origin, url, watch } from '../client/bench.ts';
@@ -44,7 +46,7 @@ const FIGURES = {
   credentials: /\| the last (\w+) credentials with their fingerprints/,
   redis: /since the last change, (a day) in Redis/,
   told: / and (\w+ days) in a Durable Object;/,
-  served: /have an answer kept and used for (\w+ years) at most/,
+  served: /have an answer used for (\w+ years) at most/,
   garbage: /garbage counts as (\d+)/,
   reason: /with a reason of (\w+) characters at most/,
   variants: /have (\w+) variants kept under one key/,
@@ -868,6 +870,20 @@ describe('what is kept, and where', () => {
     await call(bench);
     const [entry] = bench.store.entries.values();
     expect((entry?.expiresAt ?? 0) - bench.clock.epochNow()).toBe(msOf(figure('kept')));
+  });
+
+  test('stores that look at no clock, as the page names them, keep what is of no use any more', async () => {
+    const [, names = ''] = /; in ([^;|]*), which look at no clock, until others need the room or/.exec(page) ?? [];
+    vi.stubGlobal('indexedDB', new fake.IDBFactory());
+    vi.stubGlobal('IDBKeyRange', fake.IDBKeyRange);
+    for (const store of [memoryStore(), idbStore({ partition: 'public' })]) {
+      const entry = entryOf('public GET https://users.test/', 'body', { expiresAt: 0 });
+      await store.set(entry.key, entry);
+      expect(await store.get(entry.key)).toBeDefined();
+      await store.clear();
+      expect(await store.get(entry.key)).toBeUndefined();
+    }
+    expect(names).toBe('`memoryStore()` and `idbStore()`');
   });
 
   test('as many credentials are remembered as the page says, and no more', async () => {
