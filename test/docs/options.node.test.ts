@@ -4,6 +4,7 @@ import { resolveClient } from '../../src/client-options.ts';
 import { platformClock } from '../../src/clock.ts';
 import { DEADLINE_HEADERS } from '../../src/http/deadline-header.ts';
 import { createClient, type FetchInit, memoryStore, type Store } from '../../src/index.ts';
+import { resolveRetry } from '../../src/options.ts';
 import { clientBench, origin, url } from '../client/bench.ts';
 import { fallbackBench, good, shown } from '../client/fallback-bench.ts';
 import { bytes, count, figuresIn, span } from './figures.ts';
@@ -171,4 +172,12 @@ test('docs/options.md: a partition that is undefined is as if not given', async 
   await Promise.all(storing);
   expect(await shown(client.fetch(url, init('bob')))).toBe('200 of bob');
   expect(await shown(client.fetch(url, { headers: { authorization: 'ann' } }))).toBe('200 of ann');
+});
+
+test('docs/options.md says what a jitter out of range is taken as', () => {
+  const [, low, high] =
+    /a number below or above is taken as (\d) or (\d)$/.exec(
+      rows.find(([name]) => nameOf(name) === 'retry.jitter')?.[2] ?? '',
+    ) ?? [];
+  expect([-1, 5].map((jitter) => resolveRetry({ jitter }).jitter)).toEqual([Number(low), Number(high)]);
 });
