@@ -303,6 +303,24 @@ test('errors.md says which errors no fallback answers, and what the others are c
   expect(await errorOf(client.fetch(url))).toMatchObject({ code: 'CLOSED' });
 });
 
+const odd = (() => 5) as () => never;
+const functions: Readonly<Record<string, library.ClientOptions>> = {
+  isolateBy: { isolateBy: odd },
+  fetch: { fetch: odd },
+  'breaker.classify': { breaker: { classify: odd } },
+  'retry.shouldRetry': { retry: { shouldRetry: odd } },
+  'fallback.partition': { fallback: { store: library.memoryStore(), partition: odd } },
+  'fallback.key': { fallback: { store: library.memoryStore(), key: odd } },
+  'propagateDeadline.to': { propagateDeadline: { to: odd } },
+};
+
+test.for(Object.entries(functions))('errors.md: the call that asked %s gets the error', async ([name, options]) => {
+  expect(await errorOf(benchOf([200], { retry: false, ...options }).client.fetch(url))).toMatchObject({
+    name: 'TypeError',
+    message: expect.stringMatching(new RegExp(`^${name} must return .*, got 5$`)),
+  });
+});
+
 const answers = [
   { title: 'Circuit open', status: 503, retryAfter: '8' },
   { title: 'Bulkhead full', status: 503 },
