@@ -183,7 +183,8 @@ function workerOf(page: string): Program {
       const args = [wrangler, 'types', '--include-runtime=false'];
       // Its banner asks npm for news.
       const { ok, stderr } = await runCommand(process.execPath, args, directory, { WRANGLER_HIDE_BANNER: 'true' });
-      if (!ok) throw new Error(`wrangler has no types for ${page}: ${stderr}`);
+      // A field that it does not know is a warning to it.
+      if (!ok || stderr.includes('WARNING')) throw new Error(`wrangler does not like ${page}: ${stderr}`);
     },
   };
 }
@@ -229,10 +230,22 @@ const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
   readonly exports: Readonly<Record<string, { readonly default?: string }>>;
 };
 
+/** What a Worker's configuration says of its Durable Objects. */
+interface WorkerConfig {
+  readonly durable_objects?: { readonly bindings: readonly { readonly class_name: string }[] };
+  readonly migrations?: readonly { readonly new_sqlite_classes: readonly string[] }[];
+}
+
 /** How a block is looked at that no compiler has, by its language. */
 const checks: Readonly<Record<string, (block: Block) => void>> = {
   json: ({ code }) => void JSON.parse(code),
-  jsonc: ({ code }) => void json5.parse(code),
+  jsonc: ({ code, page }) => {
+    const config = json5.parse<WorkerConfig>(code);
+    const classes = config.durable_objects?.bindings.map(({ class_name }) => class_name) ?? [];
+    expect(config.migrations?.flatMap(({ new_sqlite_classes }) => new_sqlite_classes) ?? []).toEqual(classes);
+    const ours = blocks.filter((block) => block.page === page && block.language === 'ts').map((block) => block.code);
+    for (const name of classes) expect(ours.join()).toMatch(new RegExp(`^export \\{ ${name} \\}`, 'm'));
+  },
   http: ({ code }) => expect(code.trim().split('\n').map(badHeader).filter(Boolean)).toEqual([]),
   html: ({ code }) => expect(scriptsOf(code, 'importmap').flatMap(badImports)).toEqual([]),
   sh: ({ code, page }) => {
