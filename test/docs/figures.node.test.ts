@@ -6,7 +6,13 @@ import { DRAIN_MS } from '../../drill/drill.ts';
 import { parseWish } from '../../drill/options.ts';
 import { lengthMs, OUTAGE } from '../../drill/script.ts';
 import { Scope } from '../../src/abort.ts';
-import { type CircuitNamespace, CircuitObject, durableFleet } from '../../src/adapters/cloudflare.ts';
+import {
+  type CircuitNamespace,
+  CircuitObject,
+  durableFleet,
+  type KvNamespace,
+  kvStore,
+} from '../../src/adapters/cloudflare.ts';
 import { redisFleet, redisStore } from '../../src/adapters/redis.ts';
 import { resolveClient } from '../../src/client-options.ts';
 import { platformClock } from '../../src/clock.ts';
@@ -728,6 +734,34 @@ const figures: readonly Figures[] = [
       }
       const each = numberOf(rows.toLowerCase());
       expect(counts).toEqual([0, 0, each, each, each, each]);
+    },
+  },
+  {
+    page: 'workers',
+    says: /a value (\d+) MiB, an expiry no less than (a minute); keys above (\d+) bytes go by their SHA-256/,
+    async holds(mib, minute, keyBytes) {
+      const clock = new FakeClock();
+      const puts: { name: string; seconds: number }[] = [];
+      const namespace: KvNamespace = {
+        get: async () => null,
+        put: async (name, _value, { expiration }) =>
+          void puts.push({ name, seconds: expiration - clock.epochNow() / 1_000 }),
+        delete: async () => {},
+        list: async () => ({ keys: [], list_complete: true }),
+      };
+      const store = kvStore({ namespace, partition: 'public', clock });
+      await store.set('public a', entryOf('public a', numberOf(mib) * MIB));
+      expect(puts).toEqual([]);
+      await store.set('public b', entryOf('public b', numberOf(mib) * MIB - 1_000));
+      expect(puts[0]?.seconds).toBeGreaterThanOrEqual(msOf(minute) / 1_000);
+      expect(puts[0]?.seconds).toBeLessThan((1.2 * msOf(minute)) / 1_000);
+      const prefix = puts[0]?.name.length ?? 0;
+      for (const longer of [0, 1]) {
+        const key = `public ${'z'.repeat(numberOf(keyBytes) - prefix + 1 + longer)}`;
+        await store.set(key, entryOf(key));
+      }
+      expect(puts.map(({ name }) => name.length)).toEqual([prefix, numberOf(keyBytes), expect.any(Number)]);
+      expect(puts[2]?.name).toMatch(/[\da-f]{64}$/);
     },
   },
   {
