@@ -185,7 +185,17 @@ export function resolveTools(
     }
   }
   if (name !== undefined && typeof name !== 'string') throw new TypeError(`name must be a string, got ${show(name)}`);
-  return { clock: clock ?? platformClock, random: checkFunction('random', random, Math.random), name };
+  return { clock: clock ?? platformClock, random: random === undefined ? Math.random : checkedRandom(random), name };
+}
+
+/** Without a number, a wait would be none, or without an end. */
+function checkedRandom(random: () => number): () => number {
+  requireFunction('random', random);
+  return () => {
+    const chance: unknown = random();
+    if (typeof chance === 'number' && chance >= 0 && chance <= 1) return chance;
+    throw new TypeError(`random must return a number in [0, 1), got ${show(chance)}`);
+  };
 }
 
 /** The tools of a policy that has no other options. */

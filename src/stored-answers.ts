@@ -368,7 +368,7 @@ function nameFrom(partition: (request: Request) => string | undefined, request: 
   if (name === undefined || typeof name === 'string') return name;
   // What it would have come to is nobody's business any more.
   if (name instanceof Promise) name.catch(() => {});
-  throw new TypeError(`fallback.partition must return a string, got ${show(name)}`);
+  throw new TypeError(`fallback.partition must return a string or undefined, got ${show(name)}`);
 }
 
 function sameValues(some: StoredResponse['variesBy'], others: StoredResponse['variesBy']): boolean {

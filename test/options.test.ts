@@ -62,7 +62,7 @@ test('resolveTools() takes a clock, a random and a name', () => {
   const random = (): number => 0;
   const tools = resolveTools({ clock, random, name: 'users' });
   expect(tools.clock).toBe(clock);
-  expect(tools.random).toBe(random);
+  expect(tools.random()).toBe(0);
   expect(tools.name).toBe('users');
   expect(resolveTools({ name: '' }).name).toBe('');
 });
@@ -92,6 +92,19 @@ test.for([
   [{ name: null }, 'name must be a string, got null'],
 ] as const)('resolveTools() throws TypeError, for %j', ([options, message]) => {
   expect(() => resolveTools(options as unknown as { name: string })).toThrow(new TypeError(message));
+});
+
+test.for([undefined, null, '0.5', Number.NaN, -0.1, 1.1, Infinity])(
+  'resolveTools() refuses a chance of %j',
+  (chance) => {
+    const { random } = resolveTools({ random: () => chance as number });
+    expect(random).toThrow(TypeError);
+    expect(random).toThrow('random must return a number in [0, 1), got ');
+  },
+);
+
+test.for([0, 0.5, 1])('resolveTools() takes a chance of %d', (chance) => {
+  expect(resolveTools({ random: () => chance }).random()).toBe(chance);
 });
 
 // checkTimeLimit
@@ -521,9 +534,10 @@ test('resolveClient() takes what it is given', () => {
     fetch: async () => new Response(),
   };
   const settings = resolveClient({ ...given, bulkhead: { maxQueued: 0 }, breaker: { counts: 'attempts' } });
-  const { name, clock, random, isolateBy, fetch } = given;
+  const { name, clock, isolateBy, fetch } = given;
   expect(settings).toMatchObject({ bulkhead: { maxQueued: 0 }, breaker: { counts: 'attempts' } });
-  expect(settings.tools).toEqual({ name, clock, random });
+  expect(settings.tools).toEqual({ name, clock, random: expect.any(Function) });
+  expect(settings.tools.random()).toBe(0);
   expect(settings.isolateBy).toBe(isolateBy);
   expect(settings.fetch).toBe(fetch);
 });

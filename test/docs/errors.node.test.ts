@@ -312,10 +312,11 @@ const functions: Readonly<Record<string, library.ClientOptions>> = {
   'fallback.partition': { fallback: { store: library.memoryStore(), partition: odd } },
   'fallback.key': { fallback: { store: library.memoryStore(), key: odd } },
   'propagateDeadline.to': { propagateDeadline: { to: odd } },
+  random: { random: odd, retry: {} },
 };
 
 test.for(Object.entries(functions))('errors.md: the call that asked %s gets the error', async ([name, options]) => {
-  expect(await errorOf(benchOf([200], { retry: false, ...options }).client.fetch(url))).toMatchObject({
+  expect(await errorOf(benchOf([503], { retry: false, ...options }).client.fetch(url))).toMatchObject({
     name: 'TypeError',
     message: expect.stringMatching(new RegExp(`^${name} must return .*, got 5$`)),
   });
