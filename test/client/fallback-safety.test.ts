@@ -121,7 +121,9 @@ test('client.fetch takes the partition of the store, where the client says nothi
 
 test('client.fetch rejects with what is wrong, when partition returns no string', async () => {
   const { client, upstream } = fallbackBench([good('one')], { partition: () => 5 as unknown as string });
-  expect(await errorOf(client.fetch(url))).toEqual(new TypeError('fallback.partition must return a string or undefined, got 5'));
+  expect(await errorOf(client.fetch(url))).toEqual(
+    new TypeError('fallback.partition must return a string or undefined, got 5'),
+  );
   expect(upstream.calls).toBe(0);
 });
 
