@@ -51,6 +51,11 @@ afterEach(async () => {
   await once(upstream, 'close');
 });
 
+/** Until so many requests have come through to the upstream. */
+async function asked(count: number): Promise<void> {
+  for (let come = 0; come < count; come += 1) await once(upstream, 'request');
+}
+
 function ask(path: string): Promise<Answer> {
   const sentAt = performance.now();
   return new Promise((resolve) => {
@@ -82,7 +87,8 @@ test('a service under load and SIGTERM is not ready first, then takes nothing ne
       await sleep(5);
     }
   })();
-  await sleep(800);
+  // Twice as many as there are slots.
+  await asked(40);
   service.kill('SIGTERM');
   const signalledAt = performance.now();
   const [code] = await exited;
@@ -118,7 +124,7 @@ test('a service ends with its last answer, also where a connection is kept alive
   upstreamMs = 3 * NOTICE_MS;
   // Under way from before SIGTERM to after the door is shut.
   const answer = ask('/users');
-  await sleep(100);
+  await asked(1);
   service.kill('SIGTERM');
   const { ended, endedAt } = await answer;
   await exited;
