@@ -73,6 +73,7 @@ export function prepareRequest(
   // `fetch(url, request)`: a Request keeps its fields on the prototype, where a copy does not find them.
   const merged = givenInit instanceof Request;
   const input = merged ? new Request(given, givenInit) : asRequest(given) === undefined ? String(given) : given;
+  // What does not say what its URL is. The text itself may be somebody's relative URL.
   if (input === '[object Object]' && given !== input) {
     throw new TypeError(`input must be a URL or a Request, got ${show(given)}`);
   }
