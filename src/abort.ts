@@ -68,9 +68,12 @@ export class Scope {
    */
   static readonly kept: Scope = /* @__PURE__ */ new Scope(/* @__PURE__ */ new Scope());
 
+  /** What nobody is going to abort. It is one for all, and has no signal and no listeners. */
+  static readonly endless: Scope = /* @__PURE__ */ new Scope(undefined, true);
+
   /** The outermost scope: aborted by the caller, never by a layer's timer. */
   readonly root: Scope;
-  /** Whether nobody is going to abort it. */
+  /** Whether it is {@link Scope.endless}. */
   readonly isEndless: boolean;
   readonly #parent: Scope | undefined;
   /** Nearly always the only one. */
@@ -120,6 +123,7 @@ export class Scope {
 
   /** Calls `listener` once on abort; it must not throw. */
   onAbort(listener: AbortListener): void {
+    if (this.isEndless) return;
     if (this.#listener === undefined && this.#others === undefined) this.#listener = listener;
     else {
       this.#others ??= new Set();

@@ -65,6 +65,7 @@ export class CallContext implements Context {
   #enteredAt: number | undefined;
   /** Layers that are put together by hand may have a clock each. */
   #enteredBy: Clock | undefined;
+  #signal: AbortSignal | undefined;
 
   constructor(
     scope: Scope,
@@ -84,8 +85,11 @@ export class CallContext implements Context {
     this.#enteredBy = enteredBy;
   }
 
+  /** Its own where the scope is everybody's: a signal keeps the listeners that an operation leaves there. */
   get signal(): AbortSignal {
-    return this.scope.signal;
+    if (!this.scope.isEndless) return this.scope.signal;
+    this.#signal ??= new AbortController().signal;
+    return this.#signal;
   }
 
   /** When the call has to be over: those who share a call may have put it off. */
@@ -167,7 +171,7 @@ export abstract class Layer implements Policy {
       const next = raced(requireFunction('operation', operation));
       const outcome =
         signal === undefined
-          ? this.around<T, T>(next, new CallContext(new Scope(undefined, true)), handOut)
+          ? this.around<T, T>(next, new CallContext(Scope.endless), handOut)
           : underSignal<T, T>(signal, handOut, (context, done) => this.around(next, context, done));
       return outcome instanceof Promise ? outcome : Promise.resolve(outcome);
     } catch (error) {
@@ -214,7 +218,7 @@ export function whenSettled<T, R>(work: Promise<T>, done: Done<T, R>): Promise<R
 
 /** Runs `work` in a context of its own, which ends when `signal` aborts. */
 export function underSignal<T, R>(signal: AbortSignal | undefined, done: Done<T, R>, work: Next<T>): R | Promise<R> {
-  if (signal === undefined) return work(new CallContext(new Scope(undefined, true)), done);
+  if (signal === undefined) return work(new CallContext(Scope.endless), done);
   checkSignal('signal', signal);
   if (signal.aborted) return done({ error: signal.reason });
   const scope = new Scope();
@@ -249,27 +253,27 @@ export function raced<T>(
     const { scope } = context;
     if (scope.aborted) return done({ error: scope.reason });
     if (scope.isEndless) return whenSettled(started(operation, context), done);
-    const race = new Promise<T>((resolve, reject) => {
+    const race = new Promise<Settled<T>>((settle) => {
       const work = started(operation, context);
       const onAbort = (): void => {
-        reject(scope.reason);
+        settle({ error: scope.reason });
         if (!heeds) context.watcher?.onAbandon(work);
       };
       work.then(
         (value) => {
           scope.offAbort(onAbort);
-          resolve(value);
+          settle({ value });
           if (scope.aborted) onLate?.(value);
         },
         (error: unknown) => {
           scope.offAbort(onAbort);
-          reject(error);
+          settle({ error });
         },
       );
       if (scope.aborted) onAbort();
       else scope.onAbort(onAbort);
     });
-    return whenSettled(race, done);
+    return race.then(done);
   };
 }
 

@@ -120,6 +120,13 @@ test('Scope.abort() keeps the first reason, and calls each listener once, in ord
   expect(called).toEqual(['first, reason', 'second, reason']);
 });
 
+test('Scope.endless has no end, though what is under it has one', () => {
+  const child = new Scope(Scope.endless);
+  expect(child.root).toBe(Scope.endless);
+  child.abort('reason');
+  expect({ child: child.aborted, endless: Scope.endless.aborted }).toEqual({ child: true, endless: false });
+});
+
 test('Scope.offAbort() takes the listener away, and is harmless for one that is not there', () => {
   const scope = new Scope();
   const [kept, removed] = [vi.fn(), vi.fn()];

@@ -55,6 +55,17 @@ function countedSignal() {
 
 // execute(), which every layer inherits.
 
+test('execute() gives each operation a signal of its own, also where nobody is going to abort it', async () => {
+  const signals: AbortSignal[] = [];
+  const operation = ({ signal }: Context): void => void signals.push(signal, signal);
+  const layer = new Transparent();
+  await layer.execute(operation);
+  await layer.execute(operation);
+  expect(signals[0]).toBeInstanceOf(AbortSignal);
+  expect(signals[1]).toBe(signals[0]);
+  expect(signals[2]).not.toBe(signals[0]);
+});
+
 test('execute() resolves to what the operation resolves to, the same object', async () => {
   const value = { any: 'object' };
   expect(await new Transparent().execute(async () => value)).toBe(value);

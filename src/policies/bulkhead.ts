@@ -190,12 +190,22 @@ export class Bulkhead extends Layer {
     return next(context.watchedBy(slot), (settled) => {
       this.#unanswered.delete(slot);
       const result = limit === undefined ? settled : this.#learned(limit, settled, context, startedAt);
-      if (this.#limits.slot !== 'headers' && 'value' in result) {
-        return done(held(result.value, slot, context, this.#hooks));
-      }
-      slot.letGo();
-      return done(result);
+      return done(this.#letGo(slot, result, context));
     });
+  }
+
+  /** What is handed on: for a value that keeps its slot while it streams, what stands in its place. */
+  #letGo<T>(slot: Slot, result: Settled<T>, context: CallContext): Settled<T> {
+    if (this.#hooks.holdFor !== undefined && this.#limits.slot !== 'headers' && 'value' in result) {
+      try {
+        return { value: this.#hooks.holdFor(result.value, () => slot.letGo(), context) };
+      } catch (error) {
+        slot.letGo();
+        return { error };
+      }
+    }
+    slot.letGo();
+    return result;
   }
 
   /** What is handed on: the result, or what a clock of the user's has thrown at it. */
@@ -320,17 +330,4 @@ function signOf(result: Settled<unknown>, { scope }: CallContext): Sign | undefi
   if (scope.root.aborted) return undefined;
   if (scope.aborted) return 'cut';
   return Reflect.get(Object(result.error), 'name') === 'TimeoutError' ? 'dropped' : undefined;
-}
-
-/** What is handed out for a value that keeps its slot while it streams. */
-function held<T>(value: T, slot: Slot, context: CallContext, hooks: BulkheadHooks): Settled<T> {
-  const release = (): void => slot.letGo();
-  try {
-    if (hooks.holdFor !== undefined) return { value: hooks.holdFor(value, release, context) };
-    release();
-    return { value };
-  } catch (error) {
-    slot.letGo();
-    return { error };
-  }
 }

@@ -60,16 +60,19 @@ export interface RetryHooks {
 export function retry(options: RetryPolicyOptions & LayerTools = {}): Policy {
   checkKeys('retry', options, [...BACKOFF_KEYS, ...TOOL_KEYS, 'shouldRetry', 'budget']);
   const tools = resolveTools(options);
-  const shouldRetry = checkFunction('retry.shouldRetry', options.shouldRetry, isError);
+  const shouldRetry = checkFunction('retry.shouldRetry', options.shouldRetry, undefined);
   const budget = budgetOf(options.budget, tools);
   return new Retry(resolveRetry(options), tools, {
     budgetFor: () => budget,
-    shouldRetry: (result, attempt) => checkYesNo('retry.shouldRetry', shouldRetry({ ...result, attempt })),
+    shouldRetry:
+      shouldRetry === undefined
+        ? isError
+        : (result, attempt) => checkYesNo('retry.shouldRetry', shouldRetry({ ...result, attempt })),
   });
 }
 
-function isError(question: RetryQuestion): boolean {
-  return 'error' in question;
+function isError(result: Settled<unknown>): boolean {
+  return 'error' in result;
 }
 
 function budgetOf(budget: RetryPolicyOptions['budget'] = {}, { clock }: Tools): RetryBudget | undefined {
