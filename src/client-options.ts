@@ -20,7 +20,7 @@ import {
   resolveFallback,
 } from './fallback-options.ts';
 import { DEADLINE_HEADERS, type DeadlineFormat } from './http/deadline-header.ts';
-import { isToken } from './http/stored-response.ts';
+import { isToken } from './http/token.ts';
 import { type Outcome, RETRYABLE_STATUS } from './model/outcome.ts';
 import type { RetryBudgetLimits } from './model/retry-budget.ts';
 import {

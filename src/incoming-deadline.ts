@@ -2,7 +2,7 @@ import { checkChoice, checkKeys, checkMethods, checkNumber, SPAN_MS, show } from
 import type { Deadline } from './client-options.ts';
 import type { Clock } from './clock.ts';
 import { DEADLINE_HEADERS, type DeadlineFormat, parseDeadline } from './http/deadline-header.ts';
-import { isToken } from './http/stored-response.ts';
+import { isToken } from './http/token.ts';
 import { resolveTools } from './options.ts';
 
 /** The options of {@link incomingDeadline}. */

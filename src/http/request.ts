@@ -1,5 +1,6 @@
 import { checkSignal, quote, show } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
+import { isToken } from './token.ts';
 
 type OwnInit = Readonly<{
   init: RequestInit;
@@ -33,8 +34,7 @@ export class PreparedRequest {
     this.input = input;
     this.init = init;
     this.signal = signal === undefined ? request?.signal : (signal ?? undefined);
-    const method = init.method ?? request?.method;
-    this.method = method === undefined ? 'GET' : String(method).toUpperCase();
+    this.method = methodIn(init, request).toUpperCase();
     this.idempotent = idempotent;
     this.#url = url;
   }
@@ -161,6 +161,11 @@ function joined(headers: RequestInit['headers'], added: Readonly<Record<string, 
   return all;
 }
 
+/** As it was written: also what is none, for the platform to refuse. */
+function methodIn({ method }: RequestInit, request: Request | undefined): string {
+  return method === undefined ? (request?.method ?? 'GET') : String(method);
+}
+
 function withoutOurs(given: FetchInit): OwnInit {
   const {
     deadlineMs,
@@ -222,10 +227,12 @@ function asItIsNow(init: RequestInit): RequestInit {
 }
 
 function copyHeaders(headers: NonNullable<RequestInit['headers']>): NonNullable<RequestInit['headers']> {
+  // Left to the platform to refuse.
+  if (typeof headers !== 'object') return headers;
   if (headers instanceof Headers) return new Headers(headers);
   if (typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function')
     return { ...headers } as Record<string, string>;
-  return Array.from(headers as Iterable<[string, string]>, ([name, value]) => [name, value]);
+  return Array.from(headers as Iterable<[string, string]>, (pair) => [...pair]);
 }
 
 function asRequest(input: string | URL | Request): Request | undefined {
@@ -260,13 +267,40 @@ function refuseInvalid(
   init: RequestInit,
   signal: AbortSignal | null | undefined,
 ): void {
+  const method = methodIn(init, request);
   const { body, ...rest } = init;
-  const method = init.method ?? request?.method ?? 'GET';
   const hasBody = body !== undefined && body !== null;
   if (request !== undefined && !hasBody) refuseUnusable(request, method);
   if (signal !== undefined && signal !== null) checkSignal('init.signal', signal);
-  if (!hasCredentials(url) && !hasBody && !hasKeys(rest)) return;
+  if (!hasCredentials(url) && isPlain(init, method)) return;
   new Request(url, { ...rest, method, ...(hasBody ? { body: standIn(body) } : {}) });
+}
+
+/** Whether it is sure that no platform refuses this: to have a Request made only to know it costs twice what all layers do. */
+function isPlain(init: RequestInit, method: string): boolean {
+  const takesBody = TAKE_A_BODY.includes(method);
+  for (const name in init) {
+    const value: unknown = init[name as keyof RequestInit];
+    if (value === undefined) continue;
+    if (name === 'method' && (takesBody || method === 'GET' || method === 'HEAD')) continue;
+    if (name === 'body' && (value === null || (takesBody && !(value instanceof ReadableStream)))) continue;
+    if (name === 'headers' && arePlain(init.headers)) continue;
+    return false;
+  }
+  return true;
+}
+
+const TAKE_A_BODY: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+function arePlain(headers: RequestInit['headers']): boolean {
+  if (headers instanceof Headers) return true;
+  if (headers === null || typeof headers !== 'object' || Symbol.iterator in headers) return false;
+  for (const name in headers) if (!isToken(name) || !isPlainValue(headers[name])) return false;
+  return true;
+}
+
+function isPlainValue(value: unknown): boolean {
+  return typeof value === 'string' && /^[\t\x20-\x7e]*$/.test(value);
 }
 
 /** Lets the platform refuse a Request whose body is gone, or has no place in a GET. Of any other, it would take the body. */
@@ -293,11 +327,6 @@ function isBodiless(method: string): boolean {
 function standIn(body: NonNullable<RequestInit['body']>): NonNullable<RequestInit['body']> {
   if (!(body instanceof ReadableStream)) return '';
   return body.locked ? body : new ReadableStream();
-}
-
-function hasKeys(object: object): boolean {
-  for (const _ in object) return true;
-  return false;
 }
 
 function hasIdempotencyKey(request: PreparedRequest): boolean {

@@ -1,5 +1,6 @@
 import type { StoredResponse, StoreEntry } from '../stores/store.ts';
 import { withFacts } from './body.ts';
+import { isToken } from './token.ts';
 
 /** How many answers to one request are kept side by side, one per variant: whoever varies a header can't have more. */
 export const MAX_VARIANTS = 8;
@@ -128,14 +129,8 @@ function isStored(value: unknown): boolean {
   );
 }
 
-// What a Response takes, and a name of a header (RFC 9110, sections 5.6.2 and 15.1).
+// What a Response takes (RFC 9110, section 15.1).
 const STATUS_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/;
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
-
-/** Whether a header can have this name. */
-export function isToken(name: string): boolean {
-  return TOKEN.test(name);
-}
 
 function isListOfPairs(value: unknown): value is readonly [string, string][] {
   // A structured clone keeps holes, which every() does not see.

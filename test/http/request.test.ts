@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import fc from 'fast-check';
+import { expect, test, vi } from 'vitest';
 
 import { resolveClient } from '../../src/client-options.ts';
 import {
@@ -233,6 +234,80 @@ test.for(refusals)('prepareRequest() throws the TypeError of the platform, where
   const ours = errorOf(() => prepare(input(), row.init?.()));
   expect(ours instanceof TypeError).toBe(platform instanceof TypeError);
   expect(ours === undefined).toBe(platform === undefined);
+});
+
+// What is plainly in order is not asked of the platform: the two must not differ in anything.
+const anyHeaders = fc.oneof(
+  fc.dictionary(
+    fc.oneof(
+      fc.constantFrom('a', 'Content-Type', 'x-1', 'a b', '', 'é', 'a:', "!#$%&'*+.^`|~_-"),
+      fc.string({ maxLength: 3 }),
+    ),
+    fc.oneof(fc.constantFrom('', 'b', ' b ', 'a\tb', 'a\nb', '\0', 1, null, undefined), fc.string({ maxLength: 3 })),
+  ),
+  fc.constantFrom(null, undefined, 'a', 1, [], [['a', 'b']], [['a']], new Headers({ a: 'b' }), new Map([['a', 'b\n']])),
+);
+const anyInit = fc.record(
+  {
+    method: fc.constantFrom(
+      'GET',
+      'get',
+      'HEAD',
+      'POST',
+      'post',
+      'PUT',
+      'PATCH',
+
+      'DELETE',
+      'TRACE',
+      'a b',
+      '',
+      null,
+      1,
+    ),
+    headers: anyHeaders,
+    body: fc.constantFrom(
+      '',
+      'text',
+      null,
+      undefined,
+      new URLSearchParams('a=1'),
+      new Uint8Array(2),
+      new Blob(['a']),
+      {},
+      1,
+    ),
+    redirect: fc.constantFrom('follow', 'manual', 'sometimes', undefined),
+    keepalive: fc.boolean(),
+  },
+  { requiredKeys: [] },
+) as fc.Arbitrary<FetchInit>;
+
+test.for([
+  { what: 'a URL', input: (): string => url },
+  { what: 'a Request', input: (): Request => new Request(url, { method: 'PUT' }) },
+])('prepareRequest() takes what the platform takes, and nothing else, beside $what', ({ input }) => {
+  fc.assert(
+    fc.property(anyInit, (init) => {
+      const platform = errorOf(() => new Request(input(), init));
+      const ours = errorOf(() => prepare(input(), init));
+      expect(ours instanceof TypeError).toBe(platform instanceof TypeError);
+      expect(ours === undefined).toBe(platform === undefined);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('prepareRequest() has no Request made where it is plain that nobody refuses it', () => {
+  const made = vi.spyOn(globalThis, 'Request');
+  const headers = { authorization: 'Bearer 1', 'content-type': 'application/json' };
+  const { signal } = new AbortController();
+  for (const init of [{ headers, signal }, { headers: new Headers(headers) }, { method: 'PUT', headers, body: '{}' }])
+    prepare(url, init);
+  expect(made).not.toHaveBeenCalled();
+  prepare(url, { headers, cache: 'no-store' });
+  expect(made).toHaveBeenCalledTimes(1);
+  made.mockRestore();
 });
 
 // WebKit would take them, and never notice an abort.
