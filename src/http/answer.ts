@@ -1,3 +1,4 @@
+import type { Ending } from '../layer.ts';
 import { bodyOf, isCut } from './bytes.ts';
 
 /** What a pipeline resolves to: the Response, and what was read of its body inside the attempt. */
@@ -10,14 +11,17 @@ export class Answer {
   readonly value: unknown;
   /** The body as it came, if it was read. */
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
-  /** Read once, as whether there is a body: a getter of the platform's costs as much as a layer, and four layers ask. */
+  /** Read once, as the body: a getter of the platform's costs as much as a layer, and four layers ask. */
   readonly status: number;
-  readonly hasBody: boolean;
+  /** See {@link bodyOf}. */
+  readonly body: ReadableStream | null | undefined;
+  /** What is to be closed when the body is gone: see BodyLeases. */
+  endings: Ending[] | undefined;
 
   constructor(response: Response, value?: unknown, bytes?: Uint8Array<ArrayBuffer>) {
     this.response = response;
     this.status = response.status;
-    this.hasBody = bodyOf(response) !== null;
+    this.body = bodyOf(response);
     this.value = value;
     this.bytes = bytes;
   }

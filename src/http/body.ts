@@ -1,6 +1,6 @@
 import { type Caller, close, type Ending } from '../layer.ts';
 import { Answer } from './answer.ts';
-import { bodyOf, cancelBody } from './bytes.ts';
+import { cancelBody } from './bytes.ts';
 import { isWebKit } from './webkit.ts';
 
 /**
@@ -9,48 +9,39 @@ import { isWebKit } from './webkit.ts';
  * nobody can be reading it. Until then the timers hold on to the signals, never to the stream.
  */
 export class BodyLeases {
-  readonly #open = new WeakMap<object, Ending[]>();
-  #collected: FinalizationRegistry<readonly Ending[]> | undefined;
+  #collected: FinalizationRegistry<Ending[]> | undefined;
 
   /** Takes over what is to be closed, if `value` has a body still to come. */
   readonly hold = (value: unknown, ending: Ending): boolean => {
     const answer = value as Answer | undefined;
-    if (answer === undefined || !answer.hasBody || answer.response.bodyUsed) return false;
-    const body = heldOf(answer);
-    const held = this.#open.get(body);
-    if (held !== undefined) {
-      held.push(ending);
-      return true;
+    if (answer === undefined || answer.body === null || answer.response.bodyUsed) return false;
+    if (answer.endings === undefined) {
+      answer.endings = [];
+      // What is watched: the stream, or what stands before its Response.
+      this.#watch(answer.body ?? answer.response, answer.endings);
     }
-    const endings = [ending];
-    this.#open.set(body, endings);
-    // Made on first use: a runtime without it keeps the lease until the deadline.
-    // WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too.
-    if (typeof FinalizationRegistry === 'function' && !isWebKit()) {
-      this.#collected ??= new FinalizationRegistry(closeAll);
-      this.#collected.register(body, endings, body);
-    }
+    answer.endings.push(ending);
     return true;
   };
 
+  #watch(body: object, endings: Ending[]): void {
+    // Made on first use: a runtime without it keeps the lease until the deadline.
+    // WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too.
+    if (this.#collected === undefined && typeof FinalizationRegistry === 'function' && !isWebKit())
+      this.#collected = new FinalizationRegistry(closeAll);
+    this.#collected?.register(body, endings);
+  }
+
   /** Cancels the body of a value that is not handed out, and ends its lease. */
   discard(value: unknown): void {
-    const answer = value as Answer;
-    cancelBody(answer.response);
-    const body = heldOf(answer);
-    this.#collected?.unregister(body);
-    closeAll(this.#open.get(body) ?? []);
-    this.#open.delete(body);
+    const { response, endings } = value as Answer;
+    cancelBody(response);
+    if (endings !== undefined) closeAll(endings);
   }
 }
 
-/** What is watched: the stream, or what stands before its Response. */
-function heldOf({ response }: Answer): object {
-  return bodyOf(response) ?? response;
-}
-
-function closeAll(endings: readonly Ending[]): void {
-  for (const ending of endings) {
+function closeAll(endings: Ending[]): void {
+  for (const ending of endings.splice(0)) {
     try {
       close(ending);
     } catch {
@@ -64,8 +55,8 @@ function closeAll(endings: readonly Ending[]): void {
  * returned has in its place a copy of the Response, which tells. With a `lease`, one that is dropped unread ends too.
  */
 export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['lease']): T {
-  const { response, hasBody } = value as Answer;
-  const body = hasBody ? response.body : null;
+  const { response } = value as Answer;
+  const body = (value as Answer).body === null ? null : response.body;
   if (body === null || response.bodyUsed || body.locked) {
     onEnd();
     return value;
