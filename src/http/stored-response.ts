@@ -69,12 +69,14 @@ export function confirmed(stored: StoredResponse, { headers }: Response, recepti
 export function toResponse(stored: StoredResponse, ageMs: number, cacheStatus: string): Response {
   const { status, statusText, body, url, redirected } = stored;
   const type = stored.type as Response['type'];
-  // A list, of which the platform makes the Headers: those of our own would be copied. What else may have got into the store
-  // is not ours to hand out.
-  const headers = stored.headers.filter(([name]) => !NOT_KEPT.includes(name.toLowerCase())) as [string, string][];
-  headers.push(['age', String(Math.floor(Math.max(0, ageMs) / 1_000))], ['cache-status', cacheStatus]);
-  if (body !== null && status !== 204) headers.push(['content-length', String(body.byteLength)]);
-  const response = new Response(status === 204 ? null : body, { status, statusText, headers });
+  const response = new Response(status === 204 ? null : body, { status, statusText });
+  const { headers } = response;
+  // Into the Headers that are there: to be given them, the platform makes a list, checks it, and copies it. What else may have
+  // got into the store is not ours to hand out.
+  for (const [name, value] of stored.headers) if (!NOT_KEPT.includes(name.toLowerCase())) headers.append(name, value);
+  headers.append('age', String(Math.floor(Math.max(0, ageMs) / 1_000)));
+  headers.append('cache-status', cacheStatus);
+  if (body !== null && status !== 204) headers.append('content-length', String(body.byteLength));
   return withFacts(response, { url, redirected, type });
 }
 
