@@ -6,28 +6,61 @@ function tell(listener: AbortListener, reason: unknown): void {
   else listener.abort(reason);
 }
 
+/** Who is to hear of an abort, in the order in which they came: nearly always one, for whom a Set would cost more than all the rest. */
+abstract class Listeners {
+  #first: AbortListener | undefined;
+  #others: Set<AbortListener> | undefined;
+
+  protected get hasListeners(): boolean {
+    return this.#first !== undefined || (this.#others !== undefined && this.#others.size > 0);
+  }
+
+  /** Calls `listener` once on abort; it must not throw. */
+  onAbort(listener: AbortListener): void {
+    if (!this.hasListeners) this.#first = listener;
+    else {
+      this.#others ??= new Set();
+      this.#others.add(listener);
+    }
+  }
+
+  offAbort(listener: AbortListener): void {
+    if (this.#first === listener) this.#first = undefined;
+    else this.#others?.delete(listener);
+  }
+
+  protected tellAll(reason: unknown): void {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined) tell(first, reason);
+    if (this.#others === undefined) return;
+    for (const listener of this.#others) tell(listener, reason);
+    this.#others.clear();
+  }
+}
+
 /** Those who follow one signal: it is kept for as long as the signal is, with a listener there only while there are any. */
-class Followers {
+class Followers extends Listeners {
   readonly #signal: AbortSignal;
-  readonly #listeners = new Set<AbortListener>();
 
   constructor(signal: AbortSignal) {
+    super();
     this.#signal = signal;
   }
 
-  add(listener: AbortListener): void {
-    if (this.#listeners.size === 0) this.#signal.addEventListener('abort', this.#onAbort);
-    this.#listeners.add(listener);
+  override onAbort(listener: AbortListener): void {
+    if (!this.hasListeners) this.#signal.addEventListener('abort', this.#onAbort);
+    super.onAbort(listener);
   }
 
-  delete(listener: AbortListener): void {
-    if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#stop();
+  override offAbort(listener: AbortListener): void {
+    super.offAbort(listener);
+    if (!this.hasListeners) this.#stop();
   }
 
   readonly #onAbort = (): void => {
     this.#stop();
-    for (const each of this.#listeners) tell(each, this.#signal.reason);
-    this.#listeners.clear();
+    this.tellAll(this.#signal.reason);
   };
 
   #stop(): void {
@@ -48,8 +81,8 @@ export function follow(signal: AbortSignal, listener: AbortListener): () => void
     followers = new Followers(signal);
     followersOf.set(signal, followers);
   }
-  followers.add(listener);
-  return () => followers.delete(listener);
+  followers.onAbort(listener);
+  return () => followers.offAbort(listener);
 }
 
 /** For a bundler: of whom nobody uses the class, nobody need make the one that is kept. */
@@ -61,7 +94,7 @@ export function kept<T>(make: () => T): T {
  * The span in which work may go on: it ends early by `abort`, its own or its parent's. A chain of scopes costs plain
  * objects; a platform signal is made only where somebody asks for one, which is what makes six layers affordable.
  */
-export class Scope {
+export class Scope extends Listeners {
   /**
    * One that is kept for good, as of the other classes of which each call makes some. V8 throws away the code compiled for a
    * class of which a full garbage collection finds no instance: the calls after it would cost three times as much.
@@ -76,14 +109,12 @@ export class Scope {
   /** Whether it is {@link Scope.endless}. */
   readonly isEndless: boolean;
   readonly #parent: Scope | undefined;
-  /** Nearly always the only one. */
-  #listener: AbortListener | undefined;
-  #others: Set<AbortListener> | undefined;
   #controller: AbortController | undefined;
   #aborted = false;
   #reason: unknown;
 
   constructor(parent?: Scope, isEndless = false) {
+    super();
     this.root = parent?.root ?? this;
     this.isEndless = isEndless;
     this.#parent = parent;
@@ -114,26 +145,12 @@ export class Scope {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    const first = this.#listener;
-    this.#listener = undefined;
-    if (first !== undefined) tell(first, reason);
-    if (this.#others !== undefined) for (const listener of this.#others) tell(listener, reason);
+    this.tellAll(reason);
     this.#controller?.abort(reason);
   }
 
-  /** Calls `listener` once on abort; it must not throw. */
-  onAbort(listener: AbortListener): void {
-    if (this.isEndless) return;
-    if (this.#listener === undefined && this.#others === undefined) this.#listener = listener;
-    else {
-      this.#others ??= new Set();
-      this.#others.add(listener);
-    }
-  }
-
-  offAbort(listener: AbortListener): void {
-    if (this.#listener === listener) this.#listener = undefined;
-    else this.#others?.delete(listener);
+  override onAbort(listener: AbortListener): void {
+    if (!this.isEndless) super.onAbort(listener);
   }
 
   /** Stops following the parent: the work is done. */

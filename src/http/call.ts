@@ -1,7 +1,7 @@
 import { kept } from '../abort.ts';
 import type { CallLimits, CallOptions } from '../client-options.ts';
 import type { FailureKind } from '../events.ts';
-import type { CallContext } from '../layer.ts';
+import { type CallContext, close, type Ending } from '../layer.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Following } from '../telemetry.ts';
 import type { Answer } from './answer.ts';
@@ -81,7 +81,7 @@ export class Call {
   /** Whether the attempt under way has its headers. */
   hasHeaders = false;
   /** What is to be cleaned up, if there is anything. */
-  end: CleanUps | undefined;
+  end: Ending | undefined;
 
   constructor(
     request: PreparedRequest,
@@ -111,24 +111,17 @@ export class Call {
     Object.assign(this, { outcome, status, failure, sentAt, answer });
   }
 
-  /** Has `cleanUp` run when nothing of the call, its body included, is under way any more: by whoever closes {@link Call.end}. */
-  finally(cleanUp: () => void): void {
-    this.end ??= new CleanUps();
-    this.end.add(cleanUp);
+  /** Has it closed when nothing of the call, its body included, is under way any more: by whoever closes {@link Call.end}. */
+  finally(ending: Ending): void {
+    this.end = this.end === undefined ? ending : both(this.end, ending);
   }
 }
 
-/** No more than that: it is kept for as long as a body streams. */
-class CleanUps {
-  readonly #all: (() => void)[] = [];
-
-  add(cleanUp: () => void): void {
-    this.#all.push(cleanUp);
-  }
-
-  close(): void {
-    for (const cleanUp of this.#all.splice(0)) cleanUp();
-  }
+function both(first: Ending, second: Ending): Ending {
+  return () => {
+    close(first);
+    close(second);
+  };
 }
 
 /** The call that a layer's hook is asked about. */
