@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { Agent, RetryAgent, fetch as undiciFetch } from 'undici';
 
-import { cockatiel, pipelines } from './pipeline.ts';
+import { cockatiel, NOTHING, pipelines } from './pipeline.ts';
 import { type Contenders, median } from './rounds.ts';
 
 /** As multiples of a bare fetch's. */
@@ -38,7 +38,7 @@ const url = `http://127.0.0.1:${String(port).trim()}/`;
 
 const agent = new Agent();
 const retrying = new RetryAgent(new Agent());
-const calls = pipelines(false, { url, fetch: (...request) => fetch(...request) });
+const calls = pipelines(NOTHING, { url, fetch: (...request) => fetch(...request) });
 const policy = cockatiel();
 const contenders: Contenders<string> = {
   ...Object.fromEntries(

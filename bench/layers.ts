@@ -13,7 +13,7 @@ import type { Contenders } from './rounds.ts';
 const work = async (): Promise<number> => 1;
 
 /** One layer alone, of ours and of cockatiel's, around work that is done at once. */
-export function layers(): Readonly<Record<string, Contenders>> {
+export function layers(): Readonly<Record<'breaker' | 'retry' | 'bulkhead', Contenders>> {
   const ourBreaker = new CircuitBreaker();
   const theirBreaker = circuitBreaker(handleAll, { halfOpenAfter: 10_000, breaker: new ConsecutiveBreaker(5) });
   const ourRetry = retry();

@@ -2,15 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
-import { layers } from './layers.ts';
-import { pipelines } from './pipeline.ts';
-import { refusals } from './refusals.ts';
-import { type Contenders, inRounds, overRounds } from './rounds.ts';
+import type { Compared } from './compare.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '21' },
-    calls: { type: 'string', default: '2000' },
+    calls: { type: 'string', default: '5000' },
     retained: { type: 'string', default: '100000' },
     requests: { type: 'string', default: '2000' },
     many: { type: 'string', default: '100000' },
@@ -18,7 +15,6 @@ const { values } = parseArgs({
     json: { type: 'boolean' },
   },
 });
-const pace = { rounds: Number(values.rounds), calls: Number(values.calls) };
 
 type Table = Readonly<Record<string, Readonly<Record<string, number>>>>;
 const tables: Record<string, Table> = {};
@@ -30,30 +26,42 @@ function show(title: string, table: Table): void {
   console.table(table);
 }
 
-/** What each adds to work that is done at once, as a multiple of what `unit` adds. */
-async function compare(title: string, contenders: Contenders, unit: string, calls = pace.calls): Promise<void> {
-  const rounds = await inRounds(contenders, { ...pace, calls });
-  const rows = Object.keys(contenders).filter((name) => name !== 'bare');
-  const of = (name: string, make: (time: number, bare: number, unit: number) => number): number =>
-    Number(overRounds(rounds, (time) => make(time(name), time('bare'), time(unit))).toFixed(2));
-  const row = (name: string): Record<string, number> => ({
-    [`added, ${unit} = 1`]: of(name, (time, bare, other) => (time - bare) / (other - bare)),
-    'in all, bare = 1': of(name, (time, bare) => time / bare),
-  });
-  show(title, Object.fromEntries(rows.map((name) => [name, row(name)])));
-}
-
-await compare('A call that succeeds, through all layers', pipelines(false), 'cockatiel');
-// Fewer: one of them leaves a listener for each call, and takes the longer for it.
-await compare("The same, under a caller's signal that lives on", pipelines(true), 'cockatiel', pace.calls / 4);
-for (const [layer, contenders] of Object.entries(layers())) await compare(`${layer} alone`, contenders, 'cockatiel');
-await compare('A call that is refused', await refusals(), 'cockatiel, circuit open');
-
 /** What a script of its own finds out, in a process of its own. */
 function foundBy<T>(script: string, ...args: readonly string[]): T {
   const text = execFileSync(process.execPath, ['--expose-gc', `bench/${script}`, ...args], { encoding: 'utf8' });
   return JSON.parse(text);
 }
+
+/** In lots: what some leave behind would be collected again and again while the others are measured. */
+function compare(title: string, comparison: string, unit: string, ...lots: readonly (readonly string[])[]): void {
+  const found = lots.map((names, lot) => {
+    const calls = String(Math.ceil(Number(values.calls) / (lot === 0 ? 1 : FEWER)));
+    const args = [comparison, ...names, '--unit', unit, '--rounds', values.rounds, '--calls', calls];
+    return foundBy<Readonly<Record<string, Compared>>>('compare.ts', ...args);
+  });
+  const rows = found.flatMap((each) => Object.entries(each)).filter(([name], index) => index === 0 || name !== unit);
+  const row = ({ added, inAll }: Compared): Table[string] => ({
+    [`added, ${unit} = 1`]: added,
+    'in all, bare = 1': inAll,
+  });
+  show(title, Object.fromEntries(rows.map(([name, each]) => [name, row(each)])));
+}
+
+// Timers, and listeners on the caller's signal, by the call: the more there are, the slower.
+const FEWER = 10;
+const pipelines = [
+  ['steadfetch', 'by hand', 'opossum', 'ofetch'],
+  ['ffetch', 'ky', 'p-limit + p-retry'],
+];
+compare('A call that succeeds, through all layers', 'a call', 'cockatiel', ...pipelines);
+compare('The same, with headers', 'a call with headers', 'cockatiel', ...pipelines);
+compare("The same, under a caller's signal that lives on", 'a call under a signal', 'cockatiel', ...pipelines);
+for (const layer of ['breaker', 'retry', 'bulkhead']) compare(`${layer} alone`, layer, 'cockatiel', ['steadfetch']);
+compare('A call that is refused', 'refused', 'cockatiel, circuit open', [
+  'steadfetch, circuit open',
+  'steadfetch, bulkhead full',
+  'cockatiel, bulkhead full',
+]);
 
 const retaining = ['steadfetch', 'by hand', 'cockatiel', 'ffetch', 'ky', 'p-limit + p-retry'];
 show(
@@ -64,7 +72,7 @@ show(
 );
 show(
   'Real HTTP, 64 at a time, bare fetch = 1',
-  foundBy<Table>('http.ts', '--rounds', String(Math.min(11, pace.rounds)), '--requests', values.requests),
+  foundBy<Table>('http.ts', '--rounds', String(Math.min(11, Number(values.rounds))), '--requests', values.requests),
 );
 show(
   'At any size',
@@ -83,5 +91,3 @@ show(
 show('Start-up', foundBy<Table>('start-up.ts', '--rounds', values.rounds));
 
 if (values.json === true) console.log(JSON.stringify(tables));
-// Circuits of others keep timers.
-process.exit();

@@ -47,19 +47,27 @@ export function cockatiel(): IPolicy {
   );
 }
 
+/** What a call is given beside its URL. */
+export const NOTHING = (): RequestInit => ({});
+/** The caller's signal, which lives on. */
+export const A_SIGNAL = (): RequestInit => ({ signal: new AbortController().signal });
+/** What most calls of an API have. */
+export const HEADERS = (): RequestInit => ({
+  headers: { accept: 'application/json', authorization: 'Bearer aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' },
+});
+
 /**
- * The same layers of each library, as far as it has them, around one fetch; under a caller's signal that lives on, if asked for: one for
- * each, or all would pay for the listeners that one leaves there.
+ * The same layers of each library, as far as it has them, around one fetch; what a call is given is made once for each, or all would
+ * pay for the listeners that one leaves on a signal.
  */
-export function pipelines(underSignal: boolean, { url, fetch: inner }: Upstream = NOWHERE): Contenders<Response> {
-  const init = (): { signal?: AbortSignal } => (underSignal ? { signal: new AbortController().signal } : {});
-  const [bare, ours, theirs, opossums, ffetchs, kys, ofetchs, ps, hands] = Array.from({ length: 9 }, init);
+export function pipelines(given: () => RequestInit, { url, fetch: inner }: Upstream = NOWHERE): Contenders<Response> {
+  const [bare, ours, theirs, opossums, ffetchs, kys, ofetchs, ps, hands] = Array.from({ length: 9 }, given);
 
   const steady = createClient({ fetch: inner, deadlineMs: DEADLINE_MS, attemptTimeoutMs: ATTEMPT_MS });
 
   const policy = cockatiel();
 
-  const opossum = new CircuitBreaker((given: string) => inner(given, opossums), { timeout: ATTEMPT_MS });
+  const opossum = new CircuitBreaker((to: string) => inner(to, opossums), { timeout: ATTEMPT_MS });
   const ffetch = createFfetch({
     fetchHandler: inner,
     timeout: ATTEMPT_MS,
@@ -75,12 +83,16 @@ export function pipelines(underSignal: boolean, { url, fetch: inner }: Upstream 
     bare: () => inner(url, bare),
     steadfetch: () => steady.fetch(url, ours),
     'by hand': () => least(url, hands),
-    cockatiel: () => policy.execute((context) => inner(url, { signal: context.signal }), theirs?.signal),
+    cockatiel: () =>
+      policy.execute((context) => inner(url, { ...theirs, signal: context.signal }), theirs?.signal ?? undefined),
     opossum: () => opossum.fire(url) as Promise<Response>,
     ffetch: () => ffetch(url, ffetchs),
     ky: () => kyFetch(url, kys),
-    ofetch: () => ofetch.raw(url, { ...ofetchs, timeout: ATTEMPT_MS, retry: 3 }),
+    ofetch: () => ofetch.raw(url, { ...(ofetchs as object), timeout: ATTEMPT_MS, retry: 3 }),
     'p-limit + p-retry': () =>
-      limit(() => pRetry(() => inner(url, { signal: AbortSignal.timeout(ATTEMPT_MS) }), { retries: 3, ...ps })),
+      limit(() => {
+        const attempt = (): Promise<Response> => inner(url, { ...ps, signal: AbortSignal.timeout(ATTEMPT_MS) });
+        return pRetry(attempt, { retries: 3, signal: ps?.signal ?? undefined });
+      }),
   };
 }

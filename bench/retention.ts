@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { getHeapStatistics } from 'node:v8';
 
-import { pipelines } from './pipeline.ts';
+import { A_SIGNAL, pipelines } from './pipeline.ts';
 
 /** Bytes of heap per call: at most while calls are made, and for good. */
 export interface Retained {
@@ -46,7 +46,7 @@ const { positionals, values } = parseArgs({
   options: { calls: { type: 'string', default: '100000' } },
 });
 const [name = ''] = positionals;
-const call = pipelines(true)[name];
+const call = pipelines(A_SIGNAL)[name];
 if (call === undefined) throw new TypeError(`There is no contender called ${JSON.stringify(name)}`);
 console.log(JSON.stringify(await retained(call, Number(values.calls))));
 process.exit();

@@ -30,8 +30,8 @@ export async function inRounds(contenders: Contenders, { rounds, calls }: Pace):
   return found;
 }
 
-// For the compiler.
-const WARM_UP_ROUNDS = 3;
+// Until the compiler has done what it will: some tens of thousands of calls.
+const WARM_UP_ROUNDS = 10;
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
