@@ -77,7 +77,10 @@ export interface BreakerOptions<R = Settled<unknown>> {
   readonly failureThreshold?: number;
   /** Probes in a row that must succeed to close it. Default 2. */
   readonly successThreshold?: number;
-  /** Milliseconds it stays open before a probe may go. Doubles with each failed probe. Default 10,000. */
+  /**
+   * Milliseconds it stays open before a probe may go. Doubles with each failed probe. A probe that gets no answer for as long
+   * makes room for another; from the second on, each time for twice as long. Default 10,000.
+   */
   readonly resetTimeoutMs?: number;
   /** Most that may grow to, in ms. Default 120,000, or `resetTimeoutMs` if that is larger. */
   readonly maxResetTimeoutMs?: number;

@@ -53,7 +53,7 @@ export function restoredCircuit(
   }
   if (snapshot.state === 'half-open') {
     const successes = Math.min(snapshot.successfulProbes, limits.successThreshold - 1);
-    return { state: 'half-open', generation: 0, trips: snapshot.failedProbes, successes };
+    return { state: 'half-open', generation: 0, trips: snapshot.failedProbes, successes, lost: 0 };
   }
   const closed = closedCircuit(0, now - elapsedMs, limits);
   if (closed.window !== undefined && snapshot.window !== null) {

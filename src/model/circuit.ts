@@ -33,6 +33,8 @@ export interface HalfOpen {
   readonly generation: number;
   readonly trips: number;
   readonly successes: number;
+  /** Probes that have lost their place, for they got no answer. */
+  readonly lost: number;
   /** When the one probe under way left, if there is one. */
   readonly probeAt?: number;
 }
@@ -84,7 +86,7 @@ export function isolatedCircuit(generation: number): Open {
 /** Moves on what is due: an open circuit whose reset timeout has passed is half-open. */
 export function advance(circuit: Circuit, now: number): Circuit {
   if (circuit.state !== 'open' || now < circuit.retryAt) return circuit;
-  return { state: 'half-open', generation: circuit.generation + 1, trips: circuit.trips, successes: 0 };
+  return { state: 'half-open', generation: circuit.generation + 1, trips: circuit.trips, successes: 0, lost: 0 };
 }
 
 // One for all: there may be thousands, and most of them never change.
@@ -107,8 +109,9 @@ export function admit(
   if (current.state === 'open' || waitMs > 0) return { circuit: current, retryAfterMs: waitMs };
   const othersMs = probeWaitMs();
   if (othersMs > 0) return { circuit: current, retryAfterMs: othersMs };
+  const lost = current.lost + (current.probeAt === undefined ? 0 : 1);
   // Its own generation: whatever a probe that lost its place still has to say, it is not about this one.
-  const probed: HalfOpen = { ...current, generation: current.generation + 1, probeAt: now };
+  const probed: HalfOpen = { ...current, generation: current.generation + 1, lost, probeAt: now };
   return { circuit: probed, ticket: probed.generation };
 }
 
@@ -116,7 +119,9 @@ export function admit(
 export function refusalMs(circuit: Circuit, now: number, limits: CircuitLimits): number {
   if (circuit.state === 'open') return Math.max(0, circuit.retryAt - now);
   if (circuit.state === 'closed' || circuit.probeAt === undefined) return 0;
-  return Math.max(0, circuit.probeAt + limits.resetTimeoutMs - now);
+  // One may be lost for good, as on Workers with its request. If the next is, too, answers may take longer than that, and none
+  // would be in time to close the circuit: each after it has twice as long.
+  return Math.max(0, circuit.probeAt + grownMs(Math.max(0, circuit.lost - 1), limits) - now);
 }
 
 /** What others have found out about the dependency, as {@link advised} takes it. */
@@ -199,15 +204,15 @@ function settleProbe(
   limits: CircuitLimits,
   random: () => number,
 ): Circuit {
-  const { state, generation, trips } = circuit;
+  const { state, generation, trips, lost } = circuit;
   // Leaving `probeAt` out frees the place.
-  if (report.outcome === 'ignored') return { state, generation, trips, successes: circuit.successes };
+  if (report.outcome === 'ignored') return { state, generation, trips, successes: circuit.successes, lost };
   const slow = limits.window !== undefined && report.durationMs >= limits.window.slowCallMs;
   if (report.outcome === 'failure' || slow) return opened(circuit, trips + 1, report, now, limits, random);
   const successes = circuit.successes + 1;
   return successes >= limits.successThreshold
     ? closedCircuit(generation + 1, now, limits)
-    : { state, generation, trips, successes };
+    : { state, generation, trips, successes, lost };
 }
 
 function exceedsRates(window: RollingWindow, now: number, limits: WindowLimits): boolean {
@@ -227,10 +232,14 @@ function opened(
   limits: CircuitLimits,
   random: () => number,
 ): Open {
-  const { resetTimeoutMs, maxResetTimeoutMs, resetJitter } = limits;
-  const grownMs = Math.min(maxResetTimeoutMs, resetTimeoutMs * 2 ** trips);
-  const ownMs = grownMs * (1 + random() * resetJitter);
+  const { maxResetTimeoutMs, resetJitter } = limits;
+  const ownMs = grownMs(trips, limits) * (1 + random() * resetJitter);
   // What the server asks for is a lower bound, but a server can't close itself off for years.
   const waitMs = Math.max(ownMs, Math.min(report.retryAfterMs, maxResetTimeoutMs));
   return { state: 'open', generation: circuit.generation + 1, retryAt: now + waitMs, trips };
+}
+
+/** The reset timeout, doubled so often. */
+function grownMs(times: number, { resetTimeoutMs, maxResetTimeoutMs }: CircuitLimits): number {
+  return Math.min(maxResetTimeoutMs, resetTimeoutMs * 2 ** times);
 }

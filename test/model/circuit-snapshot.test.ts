@@ -89,7 +89,7 @@ test('circuitSnapshot() of an open circuit tells what is left of the wait, and h
 });
 
 test('circuitSnapshot() of a half-open circuit tells the probes that succeeded, and how long the one under way may take', () => {
-  const circuit: Circuit = { state: 'half-open', generation: 9, trips: 3, successes: 2 };
+  const circuit: Circuit = { state: 'half-open', generation: 9, trips: 3, successes: 2, lost: 0 };
   const expected = { ...untroubled, state: 'half-open', failedProbes: 3, successfulProbes: 2 };
   expect(circuitSnapshot(circuit, 10_000, limits)).toEqual(expected);
   expect(circuitSnapshot({ ...circuit, probeAt: 9_000 }, 10_000, limits)).toEqual({ ...expected, retryAfterMs: 9_000 });
@@ -110,7 +110,11 @@ const circuits: readonly { what: string; circuit: Circuit; within: CircuitLimits
   { what: 'closed, by time', circuit: after('fllsss', closedCircuit(0, 0, byTime), 0, byTime), within: byTime },
   { what: 'open', circuit: { state: 'open', generation: 5, retryAt: 8_000, trips: 2 }, within: limits },
   { what: 'isolated', circuit: isolatedCircuit(5), within: limits },
-  { what: 'half-open', circuit: { state: 'half-open', generation: 5, trips: 2, successes: 1 }, within: limits },
+  {
+    what: 'half-open',
+    circuit: { state: 'half-open', generation: 5, trips: 2, successes: 1, lost: 0 },
+    within: limits,
+  },
 ];
 
 test.for(circuits)(
@@ -166,9 +170,9 @@ test('restoredCircuit() remains isolated, however long ago that was', () => {
 });
 
 test('restoredCircuit() takes the next call as the probe, though another was under way when the snapshot was taken', () => {
-  const probing: Circuit = { state: 'half-open', generation: 5, trips: 2, successes: 1, probeAt: 0 };
+  const probing: Circuit = { state: 'half-open', generation: 5, trips: 2, successes: 1, lost: 1, probeAt: 0 };
   const restored = restoredCircuit(through(circuitSnapshot(probing, 0, limits)), 0, 0, limits);
-  expect(restored).toEqual({ state: 'half-open', generation: 0, trips: 2, successes: 1 });
+  expect(restored).toEqual({ state: 'half-open', generation: 0, trips: 2, successes: 1, lost: 0 });
   expect(admit(restored, 0, limits)).toHaveProperty('ticket');
 });
 

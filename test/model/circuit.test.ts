@@ -175,6 +175,7 @@ test('advance() moves an open circuit on at the end of its reset timeout, and no
     generation: bench.circuit.generation + 1,
     trips: 0,
     successes: 0,
+    lost: 0,
   });
   expect(advance(bench.circuit, 3_600_000).state).toBe('half-open');
 });
@@ -355,6 +356,31 @@ test('settle() takes what the server asks for as a lower bound of the wait after
   bench.now += 70_000;
   bench.run('f', { retryAfterMs: 5_000 });
   expect(bench.refusalMs).toBe(60_000);
+});
+
+test('admit() waits twice as long for each probe after the second that was lost, up to the longest reset timeout', () => {
+  const { bench } = probingBench({ maxResetTimeoutMs: 35_000 });
+  const waits = Array.from({ length: 5 }, () => {
+    const wait = bench.refusalMs;
+    bench.now += wait;
+    bench.admit();
+    return wait;
+  });
+  expect(waits).toEqual([10_000, 10_000, 20_000, 35_000, 35_000]);
+});
+
+test.for([5_000, 12_000, 50_000, 119_000])('a circuit closes again, when each answer takes %i ms', (tookMs) => {
+  const { bench, probe } = probingBench();
+  const underWay = [{ ticket: probe, dueAt: bench.now + tookMs }];
+  // Somebody calls each second.
+  for (const until = bench.now + 600_000; bench.state !== 'closed' && bench.now < until; bench.now += 1_000) {
+    while (underWay[0] !== undefined && underWay[0].dueAt <= bench.now) {
+      const [{ ticket } = { ticket: -1 }] = underWay.splice(0, 1);
+      bench.settle(ticket, 'success');
+    }
+    if (bench.refusalMs === 0) underWay.push({ ticket: bench.admit(), dueAt: bench.now + tookMs });
+  }
+  expect(bench.state).toBe('closed');
 });
 
 // Late answers.

@@ -44,6 +44,7 @@ export class NaiveBreaker {
   #opensUpAt = 0;
   #failedProbes = 0;
   #goodProbes = 0;
+  #lostProbes = 0;
   /** Calls that were let through, in order. */
   readonly started: number[] = [];
   /** What those who were not let through were told. */
@@ -66,6 +67,7 @@ export class NaiveBreaker {
       this.refusals.push([id, `CIRCUIT_OPEN ${this.#refusalMs}`]);
       return;
     }
+    if (this.#word === 'half-open') this.#lostProbes += this.#awaited.length;
     const call = { id, startedAt: this.#now };
     this.#awaited = this.#word === 'closed' ? [...this.#awaited, call] : [call];
     this.started.push(id);
@@ -122,7 +124,7 @@ export class NaiveBreaker {
     if (this.#word === 'open') return this.#opensUpAt - this.#now;
     const [probe] = this.#awaited;
     if (this.#word === 'closed' || probe === undefined) return 0;
-    return Math.max(0, probe.startedAt + this.#limits.resetTimeoutMs - this.#now);
+    return Math.max(0, probe.startedAt + this.#grownMs(Math.max(0, this.#lostProbes - 1)) - this.#now);
   }
 
   get #failuresInARow(): number {
@@ -150,18 +152,25 @@ export class NaiveBreaker {
   }
 
   #open(failedProbes: number, retryAfterMs: number): void {
-    const { resetTimeoutMs, maxResetTimeoutMs, resetJitter } = this.#limits;
-    let waitMs = resetTimeoutMs;
-    for (let probe = 0; probe < failedProbes; probe += 1) waitMs = Math.min(maxResetTimeoutMs, 2 * waitMs);
+    const { maxResetTimeoutMs, resetJitter } = this.#limits;
+    let waitMs = this.#grownMs(failedProbes);
     waitMs += waitMs * resetJitter * this.#random();
     this.#failedProbes = failedProbes;
     this.#opensUpAt = this.#now + Math.max(waitMs, Math.min(retryAfterMs, maxResetTimeoutMs));
     this.#turn('open');
   }
 
+  #grownMs(probes: number): number {
+    const { resetTimeoutMs, maxResetTimeoutMs } = this.#limits;
+    let waitMs = resetTimeoutMs;
+    for (let probe = 0; probe < probes; probe += 1) waitMs = Math.min(maxResetTimeoutMs, 2 * waitMs);
+    return waitMs;
+  }
+
   #wakeUp(): void {
     if (this.#word !== 'open' || this.#now < this.#opensUpAt) return;
     this.#goodProbes = 0;
+    this.#lostProbes = 0;
     this.#turn('half-open');
   }
 
