@@ -56,7 +56,9 @@ const pipelines = [
 compare('A call that succeeds, through all layers', 'a call', 'cockatiel', ...pipelines);
 compare('The same, with headers', 'a call with headers', 'cockatiel', ...pipelines);
 compare("The same, under a caller's signal that lives on", 'a call under a signal', 'cockatiel', ...pipelines);
-for (const layer of ['breaker', 'retry', 'bulkhead']) compare(`${layer} alone`, layer, 'cockatiel', ['steadfetch']);
+compare('breaker alone', 'breaker', 'cockatiel', ['steadfetch']);
+compare('retry alone', 'retry', 'cockatiel', ['steadfetch', 'without a budget']);
+compare('bulkhead alone', 'bulkhead', 'cockatiel', ['steadfetch']);
 compare('A call that is refused', 'refused', 'cockatiel, circuit open', [
   'steadfetch, circuit open',
   'steadfetch, bulkhead full',

@@ -14,7 +14,8 @@ export interface Pace {
 
 /**
  * Measures contenders by turns, in rounds: whatever else the machine does meanwhile happens to all of them, so a ratio within
- * one round means something, and a time does not. Garbage is collected in between, where the process lets it be asked for.
+ * one round means something, and a time does not. Young garbage is collected in between, so that nobody pays for another's; not
+ * all of it, as none does every few milliseconds: whoever comes first after that pays more, the more it allocates.
  */
 export async function inRounds(contenders: Contenders, { rounds, calls }: Pace): Promise<Rounds> {
   const names = Object.keys(contenders);
@@ -22,7 +23,7 @@ export async function inRounds(contenders: Contenders, { rounds, calls }: Pace):
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     const bench = new Bench({ iterations: calls, time: 0, warmup: false, throws: true });
     for (const [name, call] of Object.entries(contenders))
-      bench.add(name, call, { beforeAll: () => globalThis.gc?.() });
+      bench.add(name, call, { beforeAll: () => globalThis.gc?.({ type: 'minor' }) });
     for (const { name, result } of await bench.run()) {
       if (round >= 0 && 'latency' in result) found[name]?.push(result.latency.mean);
     }

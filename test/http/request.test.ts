@@ -10,6 +10,7 @@ import {
   prepareRequest,
 } from '../../src/http/request.ts';
 import type { FetchInit } from '../../src/index.ts';
+import { RUNS } from '../properties/bench.ts';
 
 const url = 'https://a.test/users?id=1';
 
@@ -294,7 +295,7 @@ test.for([
       expect(ours instanceof TypeError).toBe(platform instanceof TypeError);
       expect(ours === undefined).toBe(platform === undefined);
     }),
-    { numRuns: 1_000 },
+    RUNS,
   );
 });
 
