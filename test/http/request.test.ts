@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { resolveClient } from '../../src/client-options.ts';
 import {
@@ -297,18 +297,6 @@ test.for([
     }),
     RUNS,
   );
-});
-
-test('prepareRequest() has no Request made where it is plain that nobody refuses it', () => {
-  const made = vi.spyOn(globalThis, 'Request');
-  const headers = { authorization: 'Bearer 1', 'content-type': 'application/json' };
-  const { signal } = new AbortController();
-  for (const init of [{ headers, signal }, { headers: new Headers(headers) }, { method: 'PUT', headers, body: '{}' }])
-    prepare(url, init);
-  expect(made).not.toHaveBeenCalled();
-  prepare(url, { headers, cache: 'no-store' });
-  expect(made).toHaveBeenCalledTimes(1);
-  made.mockRestore();
 });
 
 // WebKit would take them, and never notice an abort.
