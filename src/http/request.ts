@@ -295,6 +295,7 @@ const TAKE_A_BODY: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 function arePlain(headers: RequestInit['headers']): boolean {
   if (headers instanceof Headers) return true;
   if (headers === null || typeof headers !== 'object' || Symbol.iterator in headers) return false;
+  if (Object.getOwnPropertySymbols(headers).length > 0) return false;
   for (const name in headers) if (!isToken(name) || !isPlainValue(headers[name])) return false;
   return true;
 }

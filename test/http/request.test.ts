@@ -221,6 +221,7 @@ const refusals: readonly Refusal[] = [
   { what: 'a header name that is no token', init: () => ({ headers: { 'a b': '1' } }) },
   { what: 'a header value with a line break', init: () => ({ headers: { a: '1\r\n2' } }) },
   { what: 'a header above U+00FF', init: () => ({ headers: { a: '✓' } }) },
+  { what: 'a header by a symbol', init: () => ({ headers: { a: '1', [Symbol.toStringTag]: 'b' } }) },
   { what: 'a redirect mode that is none', init: () => ({ redirect: 'sometimes' as RequestRedirect }) },
   {
     what: 'a body that is locked',
