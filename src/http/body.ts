@@ -15,12 +15,13 @@ export class BodyLeases {
   readonly hold = (value: unknown, ending: Ending): boolean => {
     const answer = value as Answer | undefined;
     if (answer === undefined || answer.body === null || answer.response.bodyUsed) return false;
-    if (answer.endings === undefined) {
-      answer.endings = [];
-      // What is watched: the stream, or what stands before its Response.
-      this.#watch(answer.body ?? answer.response, answer.endings);
+    if (answer.endings !== undefined) answer.endings.push(ending);
+    else {
+      const endings = [ending];
+      // What is watched: the stream, or what stands before its Response. A mock's body may be no object, and can't be.
+      this.#watch(answer.body ?? answer.response, endings);
+      answer.endings = endings;
     }
-    answer.endings.push(ending);
     return true;
   };
 
@@ -29,14 +30,17 @@ export class BodyLeases {
     // WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too.
     if (this.#collected === undefined && typeof FinalizationRegistry === 'function' && !isWebKit())
       this.#collected = new FinalizationRegistry(closeAll);
-    this.#collected?.register(body, endings);
+    this.#collected?.register(body, endings, endings);
   }
 
   /** Cancels the body of a value that is not handed out, and ends its lease. */
   discard(value: unknown): void {
     const { response, endings } = value as Answer;
     cancelBody(response);
-    if (endings !== undefined) closeAll(endings);
+    if (endings === undefined) return;
+    closeAll(endings);
+    // A mock may give the same body for ever.
+    this.#collected?.unregister(endings);
   }
 }
 

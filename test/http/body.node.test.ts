@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -5,6 +6,7 @@ import { expect, test } from 'vitest';
 
 import { Answer } from '../../src/http/answer.ts';
 import { BodyLeases } from '../../src/http/body.ts';
+import { createClient } from '../../src/index.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -52,3 +54,14 @@ test('BodyLeases.discard() leaves nothing to be closed when the body is collecte
   await collectUntil(() => closed.includes('dropped'));
   expect(closed).toEqual(['discarded', 'dropped']);
 });
+
+test.for([{ body: 'text' }, { body: '' }, { body: 5 }])(
+  'client.fetch leaves no listener on the signal, when a mock has the body $body, which is no object',
+  async ({ body }) => {
+    const mock = { status: 200, ok: true, headers: new Headers(), bodyUsed: false, body, arrayBuffer() {} };
+    const client = createClient({ fetch: async () => mock as unknown as Response });
+    const { signal } = new AbortController();
+    await client.fetch('https://a.test/', { signal });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  },
+);
