@@ -198,8 +198,8 @@ export function handOut<T>(result: Settled<T>): T | Promise<T> {
 /** What `work` returns, as a promise: what it throws is a rejection. */
 export function promised<T>(work: () => T | Promise<T>): Promise<T> {
   try {
-    const value = work();
-    return value instanceof Promise ? value : Promise.resolve(value);
+    // One of the platform's comes back as it is; what imitates one, a subclass too, is followed by one of the platform's.
+    return Promise.resolve(work());
   } catch (error) {
     return Promise.reject(error);
   }

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 
 import { Scope } from '../src/abort.ts';
-import { CircuitBreaker, type Context } from '../src/index.ts';
+import { Bulkhead, CircuitBreaker, type Context } from '../src/index.ts';
 import {
   AsyncLayer,
   type AsyncNext,
@@ -54,6 +54,23 @@ function countedSignal() {
 }
 
 // execute(), which every layer inherits.
+
+test.for([{ signal: undefined }, { signal: new AbortController().signal }])(
+  'execute() hears of a promise whose own then() throws, under the signal $signal',
+  async ({ signal }) => {
+    class Broken extends Promise<never> {
+      // biome-ignore lint/suspicious/noThenProperty: that is what is broken.
+      override then(): never {
+        throw new Error('broken');
+      }
+    }
+    const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueued: 0 });
+    const options = signal === undefined ? {} : { signal };
+    for (let call = 0; call < 2; call += 1)
+      await expect(bulkhead.execute(() => new Broken(() => {}), options)).rejects.toThrow('broken');
+    expect(bulkhead.running).toBe(0);
+  },
+);
 
 test('execute() gives each operation a signal of its own, also where nobody is going to abort it', async () => {
   const signals: AbortSignal[] = [];
