@@ -204,12 +204,16 @@ function settleProbe(
   limits: CircuitLimits,
   random: () => number,
 ): Circuit {
-  const { state, generation, trips, lost } = circuit;
+  const { state, generation, trips, probeAt = now } = circuit;
   // Leaving `probeAt` out frees the place.
-  if (report.outcome === 'ignored') return { state, generation, trips, successes: circuit.successes, lost };
+  if (report.outcome === 'ignored') {
+    return { state, generation, trips, successes: circuit.successes, lost: circuit.lost };
+  }
   const slow = limits.window !== undefined && report.durationMs >= limits.window.slowCallMs;
   if (report.outcome === 'failure' || slow) return opened(circuit, trips + 1, report, now, limits, random);
   const successes = circuit.successes + 1;
+  // An answer in time: those before it were lost, and not slow.
+  const lost = now - probeAt < limits.resetTimeoutMs ? 0 : circuit.lost;
   return successes >= limits.successThreshold
     ? closedCircuit(generation + 1, now, limits)
     : { state, generation, trips, successes, lost };

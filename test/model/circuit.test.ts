@@ -369,6 +369,28 @@ test('admit() waits twice as long for each probe after the second that was lost,
   expect(waits).toEqual([10_000, 10_000, 20_000, 35_000, 35_000]);
 });
 
+test('admit() waits no longer than the reset timeout again, when a probe after lost ones was answered within it', () => {
+  const { bench } = probingBench({ successThreshold: 3 });
+  const lose = (): void => {
+    bench.now += bench.refusalMs;
+    bench.admit();
+  };
+  for (let lost = 0; lost < 4; lost += 1) lose();
+  bench.now += bench.refusalMs;
+  const slow = bench.admit();
+  const patience = bench.refusalMs;
+  bench.now += 10_000;
+  bench.settle(slow, 'success');
+  bench.admit();
+  expect([patience, bench.refusalMs]).toEqual([120_000, 120_000]);
+  bench.now += bench.refusalMs;
+  const prompt = bench.admit();
+  bench.now += 9_999;
+  bench.settle(prompt, 'success');
+  bench.admit();
+  expect(bench.refusalMs).toBe(10_000);
+});
+
 test.for([5_000, 12_000, 50_000, 119_000])('a circuit closes again, when each answer takes %i ms', (tookMs) => {
   const { bench, probe } = probingBench();
   const underWay = [{ ticket: probe, dueAt: bench.now + tookMs }];

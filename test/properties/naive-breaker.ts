@@ -85,6 +85,7 @@ export class NaiveBreaker {
       if (failed || slow) this.#open(this.#failedProbes + 1, retryAfterMs);
       else {
         this.#goodProbes += 1;
+        if (this.#now - call.startedAt < this.#limits.resetTimeoutMs) this.#lostProbes = 0;
         if (this.#goodProbes === successThreshold) this.reset();
       }
       return;
