@@ -18,8 +18,8 @@ export class BodyLeases {
     if (answer.endings !== undefined) answer.endings.push(ending);
     else {
       const endings = [ending];
-      // What is watched: the stream, or what stands before its Response. A mock's body may be no object, and can't be.
-      this.#watch(answer.body ?? answer.response, endings);
+      // A mock's body may be no object, and can't be watched.
+      this.#watch(watchedOf(answer), endings);
       answer.endings = endings;
     }
     return true;
@@ -30,18 +30,24 @@ export class BodyLeases {
     // WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too.
     if (this.#collected === undefined && typeof FinalizationRegistry === 'function' && !isWebKit())
       this.#collected = new FinalizationRegistry(closeAll);
-    this.#collected?.register(body, endings, endings);
+    // The token gives it a hash: without one, Chromium may make anew the wrapper of a stream that text() reads, and collect this one.
+    this.#collected?.register(body, endings, body);
   }
 
   /** Cancels the body of a value that is not handed out, and ends its lease. */
   discard(value: unknown): void {
-    const { response, endings } = value as Answer;
-    cancelBody(response);
-    if (endings === undefined) return;
-    closeAll(endings);
+    const answer = value as Answer;
+    cancelBody(answer.response);
+    if (answer.endings === undefined) return;
+    closeAll(answer.endings);
     // A mock may give the same body for ever.
-    this.#collected?.unregister(endings);
+    this.#collected?.unregister(watchedOf(answer));
   }
+}
+
+/** The stream, or what stands before its Response. */
+function watchedOf({ body, response }: Answer): object {
+  return body ?? response;
 }
 
 function closeAll(endings: Ending[]): void {
