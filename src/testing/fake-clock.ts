@@ -113,30 +113,22 @@ const TURNS = typeof setImmediate === 'function' ? 2 : 10;
 
 /** Lets everything that can go on without time passing go on: promise callbacks, and streams that take a task. */
 async function settle(): Promise<void> {
-  const tasks = taskQueue();
   for (let turns = 0; turns < TURNS; turns += 1) {
     for (let ticks = 0; ticks < 16; ticks += 1) await null;
-    await new Promise<void>((resolve) => tasks.add(resolve));
+    await task();
   }
-  tasks.close?.();
 }
 
-/** Runs one callback at a time as a task of its own. */
-interface TaskQueue {
-  add(callback: () => void): void;
-  close?(): void;
-}
-
-function taskQueue(): TaskQueue {
-  if (typeof setImmediate === 'function') return { add: (callback) => setImmediate(callback) };
-  if (typeof MessageChannel !== 'function') return { add: (callback) => void setTimeout(callback, 0) };
-  // One for all turns: to make one takes longer than the turn.
-  const { port1, port2 } = new MessageChannel();
-  return {
-    add(callback) {
-      port1.onmessage = callback;
+function task(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else if (typeof MessageChannel === 'function') {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        port1.close();
+        resolve();
+      };
       port2.postMessage(undefined);
-    },
-    close: () => port1.close(),
-  };
+    } else setTimeout(resolve, 0);
+  });
 }
