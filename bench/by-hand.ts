@@ -2,8 +2,8 @@ const DEADLINE_MS = 60_000;
 const ATTEMPT_MS = 30_000;
 
 /**
- * The least that does what the layers do, in one function, and nothing else that a library does: no options, no events, no
- * backoff, no half-open circuit, no queue. What costs less than this leaves something out.
+ * What the layers do, in one plain function, and nothing else that a library does: no options, no events, no backoff, no
+ * half-open circuit, no queue. No floor: it sets two timers for each call, and they could be shared.
  */
 export function byHand(inner: typeof fetch): typeof fetch {
   let running = 0;
