@@ -1,5 +1,5 @@
-import type { Ending } from '../layer.ts';
 import { bodyOf, isCut } from './bytes.ts';
+import type { Lease } from './lease.ts';
 
 /** What a pipeline resolves to: the Response, and what was read of its body inside the attempt. */
 export class Answer {
@@ -16,7 +16,7 @@ export class Answer {
   /** See {@link bodyOf}. */
   readonly body: ReadableStream | null | undefined;
   /** What is to be closed when the body is gone: see BodyLeases. */
-  endings: Ending[] | undefined;
+  lease: Lease | undefined;
 
   constructor(response: Response, value?: unknown, bytes?: Uint8Array<ArrayBuffer>) {
     this.response = response;

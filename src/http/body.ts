@@ -1,6 +1,7 @@
-import { type Caller, close, type Ending } from '../layer.ts';
+import type { Caller, Ending } from '../layer.ts';
 import { Answer } from './answer.ts';
 import { cancelBody } from './bytes.ts';
+import { endLease, Lease } from './lease.ts';
 import { isWebKit } from './webkit.ts';
 
 /**
@@ -9,37 +10,39 @@ import { isWebKit } from './webkit.ts';
  * nobody can be reading it. Until then the timers hold on to the signals, never to the stream.
  */
 export class BodyLeases {
-  #collected: FinalizationRegistry<Ending[]> | undefined;
+  #collected: FinalizationRegistry<Lease> | undefined;
 
   /** Takes over what is to be closed, if `value` has a body still to come. */
   readonly hold = (value: unknown, ending: Ending): boolean => {
     const answer = value as Answer | undefined;
     if (answer === undefined || answer.body === null || answer.response.bodyUsed) return false;
-    if (answer.endings !== undefined) answer.endings.push(ending);
+    const { lease } = answer;
+    if (lease !== undefined) lease.next = new Lease(ending, lease.next);
     else {
-      const endings = [ending];
+      const first = new Lease(ending);
       // A mock's body may be no object, and can't be watched.
-      this.#watch(watchedOf(answer), endings);
-      answer.endings = endings;
+      this.#watch(watchedOf(answer), first);
+      answer.lease = first;
     }
     return true;
   };
 
-  #watch(body: object, endings: Ending[]): void {
+  #watch(body: object, lease: Lease): void {
     // Made on first use: a runtime without it keeps the lease until the deadline.
     // WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too.
     if (this.#collected === undefined && typeof FinalizationRegistry === 'function' && !isWebKit())
-      this.#collected = new FinalizationRegistry(closeAll);
+      this.#collected = new FinalizationRegistry(endLease);
     // The token gives it a hash: without one, Chromium may make anew the wrapper of a stream that text() reads, and collect this one.
-    this.#collected?.register(body, endings, body);
+    this.#collected?.register(body, lease, body);
   }
 
   /** Cancels the body of a value that is not handed out, and ends its lease. */
   discard(value: unknown): void {
     const answer = value as Answer;
     cancelBody(answer.response);
-    if (answer.endings === undefined) return;
-    closeAll(answer.endings);
+    if (answer.lease === undefined) return;
+    endLease(answer.lease);
+    answer.lease = undefined;
     // A mock may give the same body for ever.
     this.#collected?.unregister(watchedOf(answer));
   }
@@ -48,16 +51,6 @@ export class BodyLeases {
 /** The stream, or what stands before its Response. */
 function watchedOf({ body, response }: Answer): object {
   return body ?? response;
-}
-
-function closeAll(endings: Ending[]): void {
-  for (const ending of endings.splice(0)) {
-    try {
-      close(ending);
-    } catch {
-      // workerd collects outside of any request, where a request's timer must not be touched: it ends with the request.
-    }
-  }
 }
 
 /**
