@@ -1,7 +1,8 @@
 import type { Clock } from './clock.ts';
 import type { StoreErrorEvent } from './events.ts';
 import { parseEntry } from './http/stored-response.ts';
-import type { Store, StoreEntry } from './stores/store.ts';
+import { whenThere } from './layer.ts';
+import { knownInMemory, type Store, type StoreEntry } from './stores/store.ts';
 import { type Limit, type Timeouts, timeoutsOf } from './timeouts.ts';
 
 // How many operations may be silent at once before no more are tried: each keeps what it was given.
@@ -37,8 +38,13 @@ export class GuardedStore {
   }
 
   /** What is kept under `key`. What came out and is no entry of ours is deleted, not trusted. */
-  async get(key: string, onError: StoreErrorListener): Promise<StoreEntry | undefined> {
-    const found = await this.#attempt('get', () => this.#store.get(key), onError);
+  get(key: string, onError: StoreErrorListener): StoreEntry | undefined | Promise<StoreEntry | undefined> {
+    const getNow = knownInMemory(this.#store);
+    const found = getNow === undefined ? this.#attempt('get', () => this.#store.get(key), onError) : getNow(key);
+    return whenThere(found, (entry) => this.#checked(entry, key, onError));
+  }
+
+  #checked(found: StoreEntry | null | undefined, key: string, onError: StoreErrorListener): StoreEntry | undefined {
     if (found === undefined || found === null) return undefined;
     const entry = entryIn(found, key);
     if (entry === undefined) {

@@ -7,13 +7,13 @@ import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
 import type { StoreErrorListener } from './guarded-store.ts';
 import { Answer, parseJson, readJson } from './http/answer.ts';
 import { defaultStatus, storedStatus } from './http/cache-status.ts';
-import { cacheUseOf, isRead } from './http/cache-use.ts';
+import { type CacheUse, cacheUseOf, isRead } from './http/cache-use.ts';
 import { type Call, callOf } from './http/call.ts';
 import { isOffline } from './http/online.ts';
 import { describeRequest } from './http/request.ts';
 import { toResponse } from './http/stored-response.ts';
 import { httpResult } from './http/verdict.ts';
-import { AsyncLayer, type AsyncNext, type CallContext, promising, raced, untilAborted } from './layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext, promising, raced, untilAborted, whenThere } from './layer.ts';
 import { freshnessOf } from './model/freshness.ts';
 import type { Settled } from './model/outcome.ts';
 import type { Tools } from './options.ts';
@@ -41,8 +41,7 @@ export interface FallbackHost {
 /** A call whose answer may be stored, and where. */
 interface Question {
   readonly call: Call;
-  /** Whether an answer will do that came after a redirect. */
-  readonly follows: boolean;
+  readonly use: CacheUse;
   readonly place: Place;
   readonly answers: StoredAnswers;
   readonly onStoreError: StoreErrorListener;
@@ -68,33 +67,40 @@ export class HttpFallback extends AsyncLayer {
     this.#host = host;
   }
 
-  async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
+  enclose<T>(next: AsyncNext<T>, context: CallContext): T | Promise<T> {
     // Over before it began: whoever notes calls is to hear of it.
     if (context.scope.aborted) return next(context);
     // Only pipelines of the client have this layer, and they resolve to an Answer.
-    return (await this.#answer(next as AsyncNext<unknown> as AsyncNext<Answer>, context)) as T;
+    return this.#answer(next as AsyncNext<unknown> as AsyncNext<Answer>, context) as T | Promise<T>;
   }
 
-  async #answer(next: AsyncNext<Answer>, context: CallContext): Promise<Answer> {
+  #answer(next: AsyncNext<Answer>, context: CallContext): Answer | Promise<Answer> {
     const call = callOf(context);
     const { request, storage } = call;
     const { answers, settings } = this.#host;
     if (!isRead(request)) return next(context);
     call.owner = ownerOf(request, storage.partition, settings.partition);
     const use = cacheUseOf(request);
-    const concerns = answers !== undefined && use !== undefined;
-    const place = concerns ? await untilAborted(context.scope, answers.placeOf(request, call.owner)) : undefined;
-    if (!concerns || place === undefined) return this.#orDefault(next, context);
-    const onStoreError = storeErrors(dependencyOf(call), this.#host);
-    const question: Question = { call, follows: use.follows, place, answers, onStoreError, next };
-    const kept = await untilAborted(context.scope, this.#find(question, BEING_STORED_MS, 'serving'));
-    const stored = kept !== undefined && kept.ageMs <= use.maxAgeMs ? this.#withoutWaiting(kept, question) : undefined;
-    return stored ?? this.#offline(kept, call) ?? this.#ask(kept, question, context);
+    if (answers === undefined || use === undefined) return this.#orDefault(next, context);
+    return unlessAborted(context, answers.placeOf(request, call.owner), (place) => {
+      if (place === undefined) return this.#orDefault(next, context);
+      const onStoreError = storeErrors(dependencyOf(call), this.#host);
+      const question: Question = { call, use, place, answers, onStoreError, next };
+      const found = this.#find(question, BEING_STORED_MS, 'serving');
+      return unlessAborted(context, found, (kept) => this.#known(kept, question) ?? this.#ask(kept, question, context));
+    });
+  }
+
+  /** What is stored, if the network need not be asked. */
+  #known(kept: Kept | undefined, question: Question): Answer | undefined {
+    if (kept === undefined) return undefined;
+    const stored = kept.ageMs <= question.use.maxAgeMs ? this.#withoutWaiting(kept, question) : undefined;
+    return stored ?? this.#offline(kept, question.call);
   }
 
   /** What is stored, at once, where it is known that the network would fail. */
-  #offline(kept: Kept | undefined, call: Call): Answer | undefined {
-    if (kept === undefined || !isOffline() || freshnessOf(kept.ageMs, kept.lifetimes) === 'expired') return undefined;
+  #offline(kept: Kept, call: Call): Answer | undefined {
+    if (!isOffline() || freshnessOf(kept.ageMs, kept.lifetimes) === 'expired') return undefined;
     return this.#stored(kept, call, 'offline');
   }
 
@@ -175,11 +181,16 @@ export class HttpFallback extends AsyncLayer {
     return fallBack(next, context, { isFailure, recover: (result) => this.#default(result, context) });
   }
 
-  async #find(question: Question, waitMs: number, which: 'all' | 'serving'): Promise<Kept | undefined> {
-    const { follows, place, answers, onStoreError } = question;
-    await answers.beStored(place, waitMs, which);
-    const kept = await answers.find(place, this.#rules, onStoreError);
-    return kept?.stored.redirected === true && !follows ? undefined : kept;
+  #find(
+    { use, place, answers, onStoreError }: Question,
+    waitMs: number,
+    which: 'all' | 'serving',
+  ): Kept | undefined | Promise<Kept | undefined> {
+    return whenThere(answers.beStored(place, waitMs, which), () =>
+      whenThere(answers.find(place, this.#rules, onStoreError), (kept) =>
+        kept?.stored.redirected === true && !use.follows ? undefined : kept,
+      ),
+    );
   }
 
   /** A stored answer as one for this call; `undefined` if it is of no use to it. */
@@ -272,6 +283,15 @@ export function storeErrors({ key: dependency }: Dependency, { telemetry, tools 
     if (!telemetry.events.active) return;
     telemetry.events.emit({ type: 'store-error', dependency, at: tools.clock.epochNow(), operation, reason });
   };
+}
+
+/** {@link whenThere}, but rejects as soon as the scope is aborted: a store may take its time. */
+function unlessAborted<T, R>(
+  { scope }: CallContext,
+  value: T | Promise<T>,
+  then: (value: T) => R | Promise<R>,
+): R | Promise<R> {
+  return whenThere(value instanceof Promise ? untilAborted(scope, value) : value, then);
 }
 
 /** A refusal on `close()` is none: the client is not to answer any more. */

@@ -6,6 +6,7 @@ import { directivesOf, initialAgeMs, NOTHING_SAID } from './http/cache-control.t
 import { credentialsIn, Fingerprints, isCredential, isSecret } from './http/credentials.ts';
 import { addressOf, describeRequest, headersOf, type PreparedRequest } from './http/request.ts';
 import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './http/stored-response.ts';
+import { whenThere } from './layer.ts';
 import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
 import { Lru } from './model/lru.ts';
 import { Unanswered, UnansweredCalls } from './model/unanswered.ts';
@@ -86,29 +87,33 @@ export class StoredAnswers {
   }
 
   /** Where the answers to a request are kept that are somebody's, by name; `undefined` if it can't be told. */
-  async placeOf(request: PreparedRequest, name: string | undefined): Promise<Place | undefined> {
+  placeOf(request: PreparedRequest, name: string | undefined): Place | undefined | Promise<Place | undefined> {
     if (name === undefined) return undefined;
     const requestHeaders = headersOf(request);
-    const owner = await this.#ownerOf(name, requestHeaders);
-    if (owner === undefined) return undefined;
-    const resource = await this.#resourceOf(request);
-    if (resource === undefined) return undefined;
-    return { key: keyOf(owner, request.method, resource), partition: owner, resource, requestHeaders };
+    return whenThere(this.#ownerOf(name, requestHeaders), (owner) => {
+      if (owner === undefined) return undefined;
+      return whenThere(this.#resourceOf(request), (resource) => {
+        if (resource === undefined) return undefined;
+        return { key: keyOf(owner, request.method, resource), partition: owner, resource, requestHeaders };
+      });
+    });
   }
 
   /** What is kept there for this request, by the rules of its call. */
-  async find(place: Place, rules: FallbackRules, onError: StoreErrorListener): Promise<Kept | undefined> {
-    const entry = await this.#store.get(place.key, onError);
-    const stored = entry === undefined ? undefined : await this.#variantFor(place, entry);
-    if (stored === undefined || stored.receivedAt <= this.#writtenAtOf(place.resource)) return undefined;
-    try {
-      return this.judge(stored, rules);
-    } catch {
-      // Headers that are none.
-      onError('get', 'invalid');
-      await this.#store.delete(place.key, onError);
-      return undefined;
-    }
+  find(place: Place, rules: FallbackRules, onError: StoreErrorListener): Kept | undefined | Promise<Kept | undefined> {
+    return whenThere(this.#store.get(place.key, onError), (entry) => {
+      if (entry === undefined) return undefined;
+      return whenThere(this.#variantFor(place, entry), (stored) => {
+        if (stored === undefined || stored.receivedAt <= this.#writtenAtOf(place.resource)) return undefined;
+        try {
+          return this.judge(stored, rules);
+        } catch {
+          // Headers that are none.
+          onError('get', 'invalid');
+          return this.#store.delete(place.key, onError).then(() => undefined);
+        }
+      });
+    });
   }
 
   /** How often something has been forgotten: what a call began with is not kept if it has been since. */
@@ -144,12 +149,12 @@ export class StoredAnswers {
   }
 
   /** Waits for what is being stored there, or only for what will serve calls without the network; no longer than `ms`. */
-  async beStored({ key, resource }: Place, ms: number, which: 'all' | 'serving'): Promise<void> {
+  beStored({ key, resource }: Place, ms: number, which: 'all' | 'serving'): void | Promise<void> {
     const waitedFor: Promise<void>[] = [];
     for (const { place, done, serves } of this.#writings.get(resource) ?? []) {
       if (place.key === key && done !== undefined && (serves || which === 'all')) waitedFor.push(done);
     }
-    if (waitedFor.length > 0) await this.#within(ms, Promise.all(waitedFor));
+    return waitedFor.length === 0 ? undefined : this.#within(ms, Promise.all(waitedFor));
   }
 
   /** When and how the answer to a request was received, and whether its server lets it be kept. */
@@ -263,34 +268,43 @@ export class StoredAnswers {
     }
   }
 
-  async #ownerOf(name: string, headers: Headers | undefined): Promise<string | undefined> {
+  #ownerOf(name: string, headers: Headers | undefined): string | undefined | Promise<string | undefined> {
     if (name !== PUBLIC) return encodeURIComponent(name);
     const credentials = credentialsIn(headers);
     if (credentials === undefined) return PUBLIC;
-    const print = await this.#fingerprints.of(credentials);
     // No name that anybody gives gets an @ into a key.
-    return print === undefined ? undefined : `@${print}`;
+    return whenThere(this.#fingerprints.of(credentials), (print) => (print === undefined ? undefined : `@${print}`));
   }
 
-  async #resourceOf(request: PreparedRequest): Promise<string | undefined> {
+  #resourceOf(request: PreparedRequest): string | undefined | Promise<string | undefined> {
     const { key } = this.#settings;
     const { url } = request;
     if (key === undefined) {
       const whole = addressOf(request);
-      if (url === undefined || ![...url.searchParams.keys()].some((name) => isSecret(name.toLowerCase()))) return whole;
+      if (url === undefined || !hasSecret(url)) return whole;
       // A secret is no more to be seen in a query than in a header.
-      const print = await this.#fingerprints.of(url.search);
-      return print === undefined ? undefined : `${whole.slice(0, whole.indexOf('?'))}?#${print}`;
+      return whenThere(this.#fingerprints.of(url.search), (print) =>
+        print === undefined ? undefined : `${whole.slice(0, whole.indexOf('?'))}?#${print}`,
+      );
     }
     const given: unknown = key(describeRequest(request));
     if (typeof given !== 'string') throw new TypeError(`fallback.key must return a string, got ${show(given)}`);
     return given;
   }
 
-  async #variantFor(place: Place, { variants }: StoreEntry): Promise<StoredResponse | undefined> {
+  #variantFor(
+    place: Place,
+    { variants }: StoreEntry,
+  ): StoredResponse | undefined | Promise<StoredResponse | undefined> {
+    const [first, ...others] = variants;
+    // Mostly it is the only one, for everybody.
+    return first === undefined || first.variesBy.length === 0 ? first : this.#firstFor(place, [first, ...others]);
+  }
+
+  async #firstFor(place: Place, variants: StoreEntry['variants']): Promise<StoredResponse | undefined> {
     for (const stored of variants) {
       const names = stored.variesBy.map(([name]) => name);
-      const values = names.length === 0 ? [] : await this.#valuesOf(place, names);
+      const values = await this.#valuesOf(place, names);
       if (values !== undefined && sameValues(values, stored.variesBy)) return stored;
     }
     return undefined;
@@ -339,6 +353,10 @@ export class StoredAnswers {
       });
     });
   }
+}
+
+function hasSecret({ search, searchParams }: URL): boolean {
+  return search !== '' && [...searchParams.keys()].some((name) => isSecret(name.toLowerCase()));
 }
 
 /** The name of everybody's partition. */

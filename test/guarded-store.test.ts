@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 
 import { GuardedStore } from '../src/guarded-store.ts';
+import { memoryStore } from '../src/stores/memory.ts';
 import type { Store, StoreEntry } from '../src/stores/store.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
 
@@ -60,9 +61,9 @@ function bench(answer: (operation: Operation, ...given: readonly unknown[]) => u
 }
 
 /** What an operation has come to so far: nothing, a value that may be undefined, or an error. */
-function watch(work: Promise<unknown>) {
+function watch(work: unknown) {
   const seen: { value?: unknown; error?: unknown } = {};
-  work.then(
+  Promise.resolve(work).then(
     (value) => {
       seen.value = value;
     },
@@ -489,4 +490,41 @@ test('GuardedStore leaves no timer, whatever the store does in time', async () =
       expect(clock.pending).toBe(0);
     }
   }
+});
+
+// A store in memory
+
+test('GuardedStore has what is in memory at once, without a timer', async () => {
+  const clock = new FakeClock();
+  const store = memoryStore();
+  const guard = new GuardedStore(store, clock, 1_000);
+  expect(guard.get(key, expect.unreachable)).toBeUndefined();
+  const entry = entryOf();
+  await store.set(key, entry);
+  expect(guard.get(key, expect.unreachable)).toBe(entry);
+  expect(guard.get(key, expect.unreachable)).not.toBeInstanceOf(Promise);
+  expect(clock.pending).toBe(0);
+});
+
+test.for(['replaced', 'in a copy'])(
+  'GuardedStore asks a get of the user in place of the one in memory, %s',
+  async (how) => {
+    const store = memoryStore();
+    await store.set(key, entryOf());
+    const get = vi.fn(async () => undefined);
+    const given = how === 'in a copy' ? { ...store, get } : Object.assign(store, { get });
+    expect(await new GuardedStore(given, new FakeClock(), 1_000).get(key, expect.unreachable)).toBeUndefined();
+    expect(get).toHaveBeenCalledExactlyOnceWith(key);
+  },
+);
+
+test('GuardedStore deletes what is in memory and is no entry of ours, and tells', async () => {
+  const store = memoryStore();
+  const seen: unknown[] = [];
+  const guard = new GuardedStore(store, new FakeClock(), 1_000);
+  await store.set(key, { ...entryOf(), key: 'another' });
+  expect(guard.get(key, (...event) => seen.push(event))).toBeUndefined();
+  expect(seen).toStrictEqual([['get', 'invalid']]);
+  await new FakeClock().advance(0);
+  expect(await store.get(key)).toBeUndefined();
 });

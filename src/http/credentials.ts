@@ -40,10 +40,14 @@ export class Fingerprints {
   readonly #known = new Lru<string>({ maxEntries: 64 });
 
   /** `undefined` where there is no SHA-256: in a page that did not come over HTTPS. */
-  async of(text: string): Promise<string | undefined> {
+  of(text: string): string | undefined | Promise<string | undefined> {
     const known = this.#known.get(text);
     if (known !== undefined || typeof crypto === 'undefined' || crypto.subtle === undefined) return known;
-    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+    return this.#digest(text, crypto.subtle);
+  }
+
+  async #digest(text: string, subtle: SubtleCrypto): Promise<string> {
+    const digest = new Uint8Array(await subtle.digest('SHA-256', new TextEncoder().encode(text)));
     const print = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
     this.#known.set(text, print);
     return print;

@@ -106,7 +106,8 @@ export function isOrigin(text: string): boolean {
 
 /** Where it goes, without what is not sent. */
 export function addressOf({ url, input }: PreparedRequest): string {
-  return (url?.href ?? String(input)).replace(/#.*$/s, '');
+  const address = url?.href ?? String(input);
+  return address.includes('#') ? address.slice(0, address.indexOf('#')) : address;
 }
 
 /** Whether the request may be sent more than once: its method or its caller allows it, and its body can be sent again. */

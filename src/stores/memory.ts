@@ -1,6 +1,6 @@
 import { BOUND, checkKeys, checkNumber, show } from '../checks.ts';
 import { Lru } from '../model/lru.ts';
-import { bytesOf, type Store, type StoreEntry } from './store.ts';
+import { bytesOf, type GetNow, inMemoryToo, type Store, type StoreEntry } from './store.ts';
 
 /** The options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -28,9 +28,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     maxEntries: checkNumber('memoryStore.maxEntries', options.maxEntries, 10_000, BOUND),
     maxSize: checkNumber('memoryStore.maxBytes', options.maxBytes, 33_554_432, BOUND),
   });
+  const getNow: GetNow = (key) => kept.get(key);
   return {
     shared,
-    get: async (key) => kept.get(key),
+    get: inMemoryToo(async (key) => getNow(key), getNow),
     set: async (key, entry) => kept.set(key, entry, bytesOf(entry)),
     delete: async (key) => kept.delete(key),
     clear: async (partition) => {
