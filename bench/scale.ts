@@ -1,6 +1,6 @@
 // Whether it is as fast with much as with little: in a process of its own, with --expose-gc, by main.ts.
 import { parseArgs } from 'node:util';
-import { Bulkhead, CircuitBreaker, createClient, memoryStore } from 'steadfetch';
+import { Bulkhead, CircuitBreaker, createClient, memoryStore, type Store, type StoreEntry } from 'steadfetch';
 
 import { inRounds, median, overRounds } from './rounds.ts';
 
@@ -20,13 +20,47 @@ const entries = Number(values.entries);
 const few = 10;
 const rounded = (value: number): number => Number(value.toFixed(2));
 
-/** A queue of so many: microseconds for each that joins, leaves from the middle, and is served. */
-async function queueOf(length: number): Promise<Row> {
+interface Queue {
+  /** Waits, until it is served or the signal aborts. */
+  join(signal: AbortSignal): Promise<unknown>;
+  serve(): void;
+}
+
+/** One call runs, and the others wait for it. */
+function bulkheadOf(length: number): Queue {
   const bulkhead = new Bulkhead({ maxConcurrent: 1, maxQueued: length, queueTimeoutMs: Infinity });
   let release = (): void => {};
-  const holder = bulkhead.execute(() => new Promise<void>((resolve) => (release = resolve)));
-  const controllers = Array.from({ length }, () => new AbortController());
+  void bulkhead.execute(() => new Promise<void>((resolve) => (release = resolve)));
   const work = async (): Promise<number> => 1;
+  return { join: (signal) => bulkhead.execute(work, { signal }), serve: () => release() };
+}
+
+/** The least that a queue can be: what the platform takes for so many promises, and so many listeners. */
+function byHand(): Queue {
+  const waiting = new Set<() => void>();
+  return {
+    join: (signal) =>
+      new Promise<void>((resolve, reject) => {
+        const leave = (): void => {
+          waiting.delete(served);
+          reject(signal.reason);
+        };
+        const served = (): void => {
+          signal.removeEventListener('abort', leave);
+          resolve();
+        };
+        waiting.add(served);
+        signal.addEventListener('abort', leave);
+      }),
+    serve: () => {
+      for (const served of waiting) served();
+    },
+  };
+}
+
+/** A queue of so many: microseconds for each that joins, leaves from the middle, and is served. */
+async function queueOf(length: number, { join, serve }: Queue): Promise<Row> {
+  const controllers = Array.from({ length }, () => new AbortController());
   const each = async (count: number, act: () => unknown): Promise<number> => {
     const since = performance.now();
     await act();
@@ -34,7 +68,7 @@ async function queueOf(length: number): Promise<Row> {
   };
   let waiting: Promise<unknown>[] = [];
   const joins = await each(length, () => {
-    waiting = controllers.map(({ signal }) => bulkhead.execute(work, { signal }).catch(() => 0));
+    waiting = controllers.map(({ signal }) => join(signal).catch(() => 0));
   });
   // From the middle outwards, half of them.
   const middle = controllers.slice(length / 4, (length * 3) / 4);
@@ -43,19 +77,19 @@ async function queueOf(length: number): Promise<Row> {
     await Promise.all(waiting.slice(length / 4, (length * 3) / 4));
   });
   const served = await each(length - middle.length, async () => {
-    release();
-    await Promise.all([holder, ...waiting]);
+    serve();
+    await Promise.all(waiting);
   });
   return { joins, leaves, served };
 }
 
 /** The same number of waiters, in one long queue or in many short ones: how much longer it takes. */
-async function queues(): Promise<Row> {
+async function queues(made: (length: number) => Queue): Promise<Row> {
   const ratios: Record<string, number[]> = { joins: [], leaves: [], served: [] };
   for (let round = -1; round < Math.min(7, pace.rounds); round += 1) {
     const short: Row[] = [];
-    for (let done = 0; done < many; done += 1_000) short.push(await queueOf(1_000));
-    const long = await queueOf(many);
+    for (let done = 0; done < many; done += 1_000) short.push(await queueOf(1_000, made(1_000)));
+    const long = await queueOf(many, made(many));
     if (round < 0) continue;
     for (const [name, all] of Object.entries(ratios))
       all.push((long[name] ?? Number.NaN) / median(short.map((row) => row[name] ?? Number.NaN)));
@@ -129,18 +163,30 @@ async function stores(): Promise<Row> {
     'build 100 kB': build(102_400),
   };
   const over = await inRounds(contenders, pace);
-  const filled = async (count: number): Promise<() => Promise<unknown>> => {
-    const store = memoryStore({ maxEntries: count, maxBytes: 2 ** 40 });
+  const filled = async (count: number, { get, set }: Pick<Store, 'get' | 'set'>): Promise<() => Promise<unknown>> => {
     const key = (index: number): string => `public GET https://users.test/u/${index}`;
     const keys = Array.from({ length: count }, (_, index) => key(index));
-    for (const each of keys) await store.set(each, { key: each, variants: [], expiresAt: Infinity });
+    for (const each of keys) await set(each, { key: each, variants: [], expiresAt: Infinity });
     let next = 0;
     return () => {
       next = (next + 1) % 1_000;
-      return store.get(keys[Math.floor((next * count) / 1_000)] ?? '');
+      return get(keys[Math.floor((next * count) / 1_000)] ?? '');
     };
   };
-  const sizes = await inRounds({ small: await filled(1_000), large: await filled(entries) }, pace);
+  const inMemory = (count: number): Store => memoryStore({ maxEntries: count, maxBytes: 2 ** 40 });
+  const inMap = (): Pick<Store, 'get' | 'set'> => {
+    const map = new Map<string, StoreEntry>();
+    return { get: async (key) => map.get(key), set: async (key, entry) => void map.set(key, entry) };
+  };
+  const sizes = await inRounds(
+    {
+      small: await filled(1_000, inMemory(1_000)),
+      large: await filled(entries, inMemory(entries)),
+      'small Map': await filled(1_000, inMap()),
+      'large Map': await filled(entries, inMap()),
+    },
+    pace,
+  );
   const ratio = (length: string): number =>
     rounded(overRounds(over, (time) => time(`hit ${length}`) / time(`build ${length}`)));
   return {
@@ -150,12 +196,14 @@ async function stores(): Promise<Row> {
     ),
     'hit of 100 kB': ratio('100 kB'),
     'get, of all entries': rounded(overRounds(sizes, (time) => time('large') / time('small'))),
+    'get, of a Map alone': rounded(overRounds(sizes, (time) => time('large Map') / time('small Map'))),
   };
 }
 
 console.log(
   JSON.stringify({
-    [`a queue of ${many}, of 1,000 = 1`]: await queues(),
+    [`a queue of ${many}, of 1,000 = 1`]: await queues(bulkheadOf),
+    'a Set of promises with a listener each': await queues(byHand),
     'a counted failure, 10 calls in the window = 1': await windows(),
     [`${many} dependencies, 10 = 1`]: await dependencies(),
     'memory store, building the Response = 1, or 1,000 entries': await stores(),
