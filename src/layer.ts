@@ -288,7 +288,11 @@ export function raced<T>(
   };
 }
 
-/** The work as a promise of the platform's: a synchronous throw is a rejection like any other. */
+/** {@link promised}, by hand: its closure is a fifth of what a breaker alone costs. */
 function started<T>(operation: (context: CallContext) => PromiseLike<T> | T, context: CallContext): Promise<T> {
-  return promised(() => operation(context) as T | Promise<T>);
+  try {
+    return Promise.resolve(operation(context));
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
