@@ -82,13 +82,14 @@ export class HttpFallback extends AsyncLayer {
     call.owner = ownerOf(request, storage.partition, settings.partition);
     const use = cacheUseOf(request);
     if (answers === undefined || use === undefined) return this.#orDefault(next, context);
-    return unlessAborted(context, answers.placeOf(request, call.owner), (place) => {
+    const found = (place: Place | undefined): Answer | Promise<Answer> => {
       if (place === undefined) return this.#orDefault(next, context);
       const onStoreError = storeErrors(dependencyOf(call), this.#host);
       const question: Question = { call, use, place, answers, onStoreError, next };
-      const found = this.#find(question, BEING_STORED_MS, 'serving');
-      return unlessAborted(context, found, (kept) => this.#known(kept, question) ?? this.#ask(kept, question, context));
-    });
+      const kept = this.#find(question, BEING_STORED_MS, 'serving');
+      return whenThere(kept, (it) => this.#known(it, question) ?? this.#ask(it, question, context), context.scope);
+    };
+    return whenThere(answers.placeOf(request, call.owner), found, context.scope);
   }
 
   /** What is stored, if the network need not be asked. */
@@ -283,15 +284,6 @@ export function storeErrors({ key: dependency }: Dependency, { telemetry, tools 
     if (!telemetry.events.active) return;
     telemetry.events.emit({ type: 'store-error', dependency, at: tools.clock.epochNow(), operation, reason });
   };
-}
-
-/** {@link whenThere}, but rejects as soon as the scope is aborted: a store may take its time. */
-function unlessAborted<T, R>(
-  { scope }: CallContext,
-  value: T | Promise<T>,
-  then: (value: T) => R | Promise<R>,
-): R | Promise<R> {
-  return whenThere(value instanceof Promise ? untilAborted(scope, value) : value, then);
 }
 
 /** A refusal on `close()` is none: the client is not to answer any more. */

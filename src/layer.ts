@@ -235,9 +235,17 @@ export function underSignal<T, R>(signal: AbortSignal | undefined, done: Done<T,
   });
 }
 
-/** `then` of what is there, or will be: at once if it is, since a turn for each step was half of what a hit in memory cost. */
-export function whenThere<T, R>(value: T | Promise<T>, then: (value: T) => R | Promise<R>): R | Promise<R> {
-  return value instanceof Promise ? value.then(then) : then(value);
+/**
+ * `then` of what is there, or will be: at once if it is, since a turn for each step was half of what a hit in memory cost.
+ * @param scope Rejects with the reason as soon as it is aborted.
+ */
+export function whenThere<T, R>(
+  value: T | Promise<T>,
+  then: (value: T) => R | Promise<R>,
+  scope?: Scope,
+): R | Promise<R> {
+  if (!(value instanceof Promise)) return then(value);
+  return (scope === undefined ? value : untilAborted(scope, value)).then(then);
 }
 
 /** What `work` gives, or the reason as soon as the scope is aborted: `work` goes on, and nobody waits for it. */

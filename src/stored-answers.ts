@@ -296,9 +296,8 @@ export class StoredAnswers {
     place: Place,
     { variants }: StoreEntry,
   ): StoredResponse | undefined | Promise<StoredResponse | undefined> {
-    const [first, ...others] = variants;
-    // Mostly it is the only one, for everybody.
-    return first === undefined || first.variesBy.length === 0 ? first : this.#firstFor(place, [first, ...others]);
+    // Mostly there is one, for everybody.
+    return variants[0]?.variesBy.length === 0 ? variants[0] : this.#firstFor(place, variants);
   }
 
   async #firstFor(place: Place, variants: StoreEntry['variants']): Promise<StoredResponse | undefined> {
