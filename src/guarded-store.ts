@@ -1,7 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { StoreErrorEvent } from './events.ts';
 import { parseEntry } from './http/stored-response.ts';
-import { whenThere } from './layer.ts';
 import { knownInMemory, type Store, type StoreEntry } from './stores/store.ts';
 import { type Limit, type Timeouts, timeoutsOf } from './timeouts.ts';
 
@@ -40,8 +39,10 @@ export class GuardedStore {
   /** What is kept under `key`. What came out and is no entry of ours is deleted, not trusted. */
   get(key: string, onError: StoreErrorListener): StoreEntry | undefined | Promise<StoreEntry | undefined> {
     const getNow = knownInMemory(this.#store);
-    const found = getNow === undefined ? this.#attempt('get', () => this.#store.get(key), onError) : getNow(key);
-    return whenThere(found, (entry) => this.#checked(entry, key, onError));
+    if (getNow !== undefined) return this.#checked(getNow(key), key, onError);
+    return this.#attempt('get', () => this.#store.get(key), onError).then((found) =>
+      this.#checked(found, key, onError),
+    );
   }
 
   #checked(found: StoreEntry | null | undefined, key: string, onError: StoreErrorListener): StoreEntry | undefined {

@@ -13,7 +13,7 @@ import { isOffline } from './http/online.ts';
 import { describeRequest } from './http/request.ts';
 import { toResponse } from './http/stored-response.ts';
 import { httpResult } from './http/verdict.ts';
-import { AsyncLayer, type AsyncNext, type CallContext, promising, raced, untilAborted, whenThere } from './layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext, promising, raced, unlessAborted, whenThere } from './layer.ts';
 import { freshnessOf } from './model/freshness.ts';
 import type { Settled } from './model/outcome.ts';
 import type { Tools } from './options.ts';
@@ -67,14 +67,14 @@ export class HttpFallback extends AsyncLayer {
     this.#host = host;
   }
 
-  enclose<T>(next: AsyncNext<T>, context: CallContext): T | Promise<T> {
+  async enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T> {
     // Over before it began: whoever notes calls is to hear of it.
     if (context.scope.aborted) return next(context);
     // Only pipelines of the client have this layer, and they resolve to an Answer.
-    return this.#answer(next as AsyncNext<unknown> as AsyncNext<Answer>, context) as T | Promise<T>;
+    return (await this.#answer(next as AsyncNext<unknown> as AsyncNext<Answer>, context)) as T;
   }
 
-  #answer(next: AsyncNext<Answer>, context: CallContext): Answer | Promise<Answer> {
+  async #answer(next: AsyncNext<Answer>, context: CallContext): Promise<Answer> {
     const call = callOf(context);
     const { request, storage } = call;
     const { answers, settings } = this.#host;
@@ -82,14 +82,12 @@ export class HttpFallback extends AsyncLayer {
     call.owner = ownerOf(request, storage.partition, settings.partition);
     const use = cacheUseOf(request);
     if (answers === undefined || use === undefined) return this.#orDefault(next, context);
-    const found = (place: Place | undefined): Answer | Promise<Answer> => {
-      if (place === undefined) return this.#orDefault(next, context);
-      const onStoreError = storeErrors(dependencyOf(call), this.#host);
-      const question: Question = { call, use, place, answers, onStoreError, next };
-      const kept = this.#find(question, BEING_STORED_MS, 'serving');
-      return whenThere(kept, (it) => this.#known(it, question) ?? this.#ask(it, question, context), context.scope);
-    };
-    return whenThere(answers.placeOf(request, call.owner), found, context.scope);
+    const place = await unlessAborted(context.scope, answers.placeOf(request, call.owner));
+    if (place === undefined) return this.#orDefault(next, context);
+    const onStoreError = storeErrors(dependencyOf(call), this.#host);
+    const question: Question = { call, use, place, answers, onStoreError, next };
+    const kept = await unlessAborted(context.scope, this.#find(question, BEING_STORED_MS, 'serving'));
+    return this.#known(kept, question) ?? this.#ask(kept, question, context);
   }
 
   /** What is stored, if the network need not be asked. */
@@ -165,7 +163,7 @@ export class HttpFallback extends AsyncLayer {
         isFailure,
         recover: async (result) => {
           const { storeTimeoutMs } = this.#host.settings;
-          const found = await untilAborted(context.scope, this.#find(question, storeTimeoutMs, 'all'));
+          const found = await unlessAborted(context.scope, this.#find(question, storeTimeoutMs, 'all'));
           // What was read before the call is as good, if nothing has outdated it since.
           const usable = found ?? (exchange.writing.outdated ? undefined : kept);
           const isUsable = usable !== undefined && freshnessOf(usable.ageMs, usable.lifetimes) !== 'expired';

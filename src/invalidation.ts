@@ -4,7 +4,7 @@ import type { Answer } from './http/answer.ts';
 import { isWrite } from './http/cache-use.ts';
 import { callOf } from './http/call.ts';
 import { type FallbackHost, storeErrors } from './http-fallback.ts';
-import { AsyncLayer, type AsyncNext, type CallContext, type Done, type Next, untilAborted } from './layer.ts';
+import { AsyncLayer, type AsyncNext, type CallContext, type Done, type Next, unlessAborted } from './layer.ts';
 import type { Coalesce } from './policies/coalesce.ts';
 import { isOfResource } from './shared-calls.ts';
 import { ownerOf, PUBLIC } from './stored-answers.ts';
@@ -34,7 +34,7 @@ export class Invalidation extends AsyncLayer {
     const { answers, settings } = this.#host;
     // Whoever writes: what is everybody's is outdated.
     const owner = ownerOf(request, storage.partition, settings.partition) ?? PUBLIC;
-    const place = answers && (await untilAborted(context.scope, answers.placeOf(request, owner)));
+    const place = answers && (await unlessAborted(context.scope, answers.placeOf(request, owner)));
     try {
       const answer = await next(context);
       // One whose answer is hidden may have succeeded.

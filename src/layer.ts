@@ -180,19 +180,13 @@ export abstract class Layer implements Policy {
   }
 }
 
-/** A layer that mostly has something to wait for, in promises. */
+/** A layer that has something to wait for, in promises. */
 export abstract class AsyncLayer extends Layer {
-  abstract enclose<T>(next: AsyncNext<T>, context: CallContext): T | Promise<T>;
+  abstract enclose<T>(next: AsyncNext<T>, context: CallContext): Promise<T>;
 
   around<T, R>(next: Next<T>, context: CallContext, done: Done<T, R>): R | Promise<R> {
     const asked: AsyncNext<T> = (inside) => promising(next)(inside.afresh());
-    let outcome: T | Promise<T>;
-    try {
-      outcome = this.enclose(asked, context);
-    } catch (error) {
-      return done({ error });
-    }
-    return outcome instanceof Promise ? whenSettled(outcome, done) : done({ value: outcome });
+    return whenSettled(this.enclose(asked, context), done);
   }
 }
 
@@ -235,17 +229,21 @@ export function underSignal<T, R>(signal: AbortSignal | undefined, done: Done<T,
   });
 }
 
-/**
- * `then` of what is there, or will be: at once if it is, since a turn for each step was half of what a hit in memory cost.
- * @param scope Rejects with the reason as soon as it is aborted.
- */
-export function whenThere<T, R>(
-  value: T | Promise<T>,
-  then: (value: T) => R | Promise<R>,
-  scope?: Scope,
-): R | Promise<R> {
-  if (!(value instanceof Promise)) return then(value);
-  return (scope === undefined ? value : untilAborted(scope, value)).then(then);
+/** By what it can, and not by its class: where zone.js has put a class of its own in place, an async function returns none of it. */
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as Partial<Promise<T>> | undefined)?.then === 'function';
+}
+
+/** `then` of what is there, or will be: at once if it is, since a turn for each step was half of what a hit in memory cost. */
+export function whenThere<T, R>(value: T | Promise<T>, then: (value: T) => R | Promise<R>): R | Promise<R> {
+  return isPromise(value) ? value.then(then) : then(value);
+}
+
+/** What is there, or will be: throws the reason, or rejects with it, as soon as the scope is aborted. */
+export function unlessAborted<T>(scope: Scope, value: T | Promise<T>): T | Promise<T> {
+  if (isPromise(value)) return untilAborted(scope, value);
+  if (scope.aborted) throw scope.reason;
+  return value;
 }
 
 /** What `work` gives, or the reason as soon as the scope is aborted: `work` goes on, and nobody waits for it. */

@@ -103,7 +103,10 @@ export class StoredAnswers {
   find(place: Place, rules: FallbackRules, onError: StoreErrorListener): Kept | undefined | Promise<Kept | undefined> {
     return whenThere(this.#store.get(place.key, onError), (entry) => {
       if (entry === undefined) return undefined;
-      return whenThere(this.#variantFor(place, entry), (stored) => {
+      const [first] = entry.variants;
+      // Mostly there is one, for everybody.
+      const variant = first?.variesBy.length === 0 ? first : this.#variantFor(place, entry);
+      return whenThere(variant, (stored) => {
         if (stored === undefined || stored.receivedAt <= this.#writtenAtOf(place.resource)) return undefined;
         try {
           return this.judge(stored, rules);
@@ -292,15 +295,7 @@ export class StoredAnswers {
     return given;
   }
 
-  #variantFor(
-    place: Place,
-    { variants }: StoreEntry,
-  ): StoredResponse | undefined | Promise<StoredResponse | undefined> {
-    // Mostly there is one, for everybody.
-    return variants[0]?.variesBy.length === 0 ? variants[0] : this.#firstFor(place, variants);
-  }
-
-  async #firstFor(place: Place, variants: StoreEntry['variants']): Promise<StoredResponse | undefined> {
+  async #variantFor(place: Place, { variants }: StoreEntry): Promise<StoredResponse | undefined> {
     for (const stored of variants) {
       const names = stored.variesBy.map(([name]) => name);
       const values = await this.#valuesOf(place, names);

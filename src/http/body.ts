@@ -1,7 +1,7 @@
 import type { Caller, Ending } from '../layer.ts';
 import { Answer } from './answer.ts';
 import { cancelBody } from './bytes.ts';
-import { endLease, Lease } from './lease.ts';
+import { Lease } from './lease.ts';
 import { isWebKit } from './webkit.ts';
 
 /**
@@ -17,7 +17,7 @@ export class BodyLeases {
     const answer = value as Answer | undefined;
     if (answer === undefined || answer.body === null || answer.response.bodyUsed) return false;
     const { lease } = answer;
-    if (lease !== undefined) lease.next = new Lease(ending, lease.next);
+    if (lease !== undefined) lease.add(ending);
     else {
       const first = new Lease(ending);
       // A mock's body may be no object, and can't be watched.
@@ -31,7 +31,7 @@ export class BodyLeases {
     // Made on first use: a runtime without it keeps the lease until the deadline.
     // WebKit collects the wrapper of a stream that is being read: a lease lasts until the deadline there, too.
     if (this.#collected === undefined && typeof FinalizationRegistry === 'function' && !isWebKit())
-      this.#collected = new FinalizationRegistry(endLease);
+      this.#collected = new FinalizationRegistry((lease) => lease.end());
     // The token gives it a hash: without one, Chromium may make anew the wrapper of a stream that text() reads, and collect this one.
     this.#collected?.register(body, lease, body);
   }
@@ -40,9 +40,10 @@ export class BodyLeases {
   discard(value: unknown): void {
     const answer = value as Answer;
     cancelBody(answer.response);
-    if (answer.lease === undefined) return;
-    endLease(answer.lease);
+    const { lease } = answer;
+    if (lease === undefined) return;
     answer.lease = undefined;
+    lease.end();
     // A mock may give the same body for ever.
     this.#collected?.unregister(watchedOf(answer));
   }

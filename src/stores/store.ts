@@ -72,8 +72,13 @@ export function inMemoryToo(get: Store['get'], getNow: GetNow): Store['get'] {
   return get;
 }
 
-export function knownInMemory({ get }: Store): GetNow | undefined {
-  return inMemory.get(get);
+export function knownInMemory(store: Store): GetNow | undefined {
+  try {
+    return inMemory.get(store.get);
+  } catch {
+    // A getter that throws: who asks the store will hear of it.
+    return undefined;
+  }
 }
 
 // What the fields, names and the bookkeeping of an answer take beside its texts and its body; an estimate.

@@ -404,3 +404,14 @@ test.for(redirectModes)('client.fetch with redirect "%s" is not given what came 
   expect(await shown(client.fetch(url, { redirect }))).toBe('200 moved');
   expect(calls).toBe(2);
 });
+
+test('client.fetch tells users apart where another class is in place of Promise, as with zone.js', async () => {
+  vi.stubGlobal('Promise', class extends Promise<unknown> {});
+  expect((async () => {})()).not.toBeInstanceOf(globalThis.Promise);
+  const { client, upstream } = fallbackBench([personal, personal, personal], { maxAgeMs: 60_000 });
+  for (const name of ['alice', 'bob', 'carol', 'alice']) {
+    const answer = client.fetch(url, { headers: { authorization: name } });
+    expect(await shown(answer)).toBe(`200 for ${name}`);
+  }
+  expect(upstream.calls).toBe(3);
+});

@@ -28,6 +28,14 @@ test.for([
   expect(JSON.stringify(events)).not.toContain('s3cret');
 });
 
+test('client.fetch works without a store whose get is a getter that throws, and says so', async () => {
+  const store = Object.defineProperty(memoryStore(), 'get', { get: () => quota });
+  const bench = fallbackBench([good('one')], { store });
+  Object.defineProperty(store, 'get', { get: quota });
+  expect(await shown(bench.client.fetch(url))).toBe('200 one');
+  expect(facts(bench.events, 'store-error')[0]).toEqual({ operation: 'get', reason: 'QuotaExceededError' });
+});
+
 test.for([
   { operation: 'set', script: [good('one'), good('two')], act: 'GET' },
   { operation: 'delete', script: [good('one'), 200, good('two')], act: 'PUT' },

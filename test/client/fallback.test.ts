@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 
 import { degradation, memoryStore } from '../../src/index.ts';
-import { errorOf, facts, url, watch } from './bench.ts';
+import { errorOf, facts, fetchAndStore, url, watch } from './bench.ts';
 import { down, fallbackBench, good, idle, shown, stored } from './fallback-bench.ts';
 
 // The table, row by row.
@@ -550,3 +550,66 @@ test.for([
     expect(reported).toEqual([expect.objectContaining({ code: 'DEADLINE_EXCEEDED' })]);
   },
 );
+
+// A hit, which waits for nothing but its own turn
+
+test.for(['fetch', 'json'] as const)(
+  'client.%s gives no stored answer to who gives up right after asking',
+  async (method) => {
+    const bench = fallbackBench([good('[1]')], { maxAgeMs: 60_000 });
+    await fetchAndStore(bench.client, url);
+    const controller = new AbortController();
+    const call = errorOf(bench.client[method](url, { signal: controller.signal }));
+    controller.abort('gone');
+    expect(await call).toBe('gone');
+    expect(bench.upstream.calls).toBe(1);
+  },
+);
+
+test('client.fetch gives no stored answer to who gives up while it is asked for its key', async () => {
+  const controller = new AbortController();
+  let asked = 0;
+  const key = (): string => {
+    asked += 1;
+    if (asked > 1) controller.abort('gone');
+    return 'one';
+  };
+  const { client, upstream } = fallbackBench([good('one')], { maxAgeMs: 60_000, key });
+  await fetchAndStore(client, url);
+  expect(await errorOf(client.fetch(url, { signal: controller.signal }))).toBe('gone');
+  expect([asked, upstream.calls]).toStrictEqual([2, 1]);
+});
+
+test('client.fetch gives no stored answer to who is asked after close(), and none that clear() has just forgotten', async () => {
+  const { client, upstream } = fallbackBench([good('one'), good('two')], { maxAgeMs: 60_000 });
+  await fetchAndStore(client, url);
+  const cleared = client.fetch(url);
+  await client.clear();
+  expect(await shown(cleared)).toBe('200 two');
+  const closed = errorOf(client.fetch(url));
+  await client.close({ drainMs: 0 });
+  expect(await closed).toMatchObject({ code: 'CLOSED' });
+  expect(upstream.calls).toBe(2);
+});
+
+test('client.fetch tells who listens from right after a call of the stored answer that it gets', async () => {
+  const bench = fallbackBench([good('one')], { maxAgeMs: 60_000 });
+  await fetchAndStore(bench.client, url);
+  const seen: string[] = [];
+  const call = bench.client.fetch(url);
+  bench.client.subscribe(({ type }) => seen.push(type));
+  await call;
+  await idle(bench);
+  expect(seen).toContain('fallback');
+});
+
+test('client.fetch lets nobody be overtaken: a read that is asked for after a write is sent after it', async () => {
+  const sent: string[] = [];
+  const step = ({ method }: { readonly method: string }): number => {
+    sent.push(method);
+    return 200;
+  };
+  const { client } = fallbackBench([step, step]);
+  await Promise.all([client.fetch(url, { method: 'POST' }), client.fetch(url)]);
+  expect(sent).toStrictEqual(['POST', 'GET']);
+});

@@ -64,13 +64,19 @@ test('BodyLeases.discard() cancels the body, and closes all that hung on it, onc
   const { stream, cancelled } = source('a');
   const answer = new Answer(new Response(stream));
   const closed: string[] = [];
-  expect(leases.hold(answer, () => closed.push('timer'))).toBe(true);
-  expect(leases.hold(answer, () => closed.push('signal'))).toBe(true);
+  const all = ['scope', 'timer', 'signal', 'slot'];
+  for (const each of all) {
+    const close = (): void => {
+      closed.push(each);
+      leases.discard(answer);
+    };
+    expect(leases.hold(answer, close)).toBe(true);
+  }
   leases.discard(answer);
-  expect(closed).toEqual(['timer', 'signal']);
+  expect(closed).toEqual(all);
   leases.discard(answer);
   await settled();
-  expect(closed).toEqual(['timer', 'signal']);
+  expect(closed).toEqual(all);
   expect(cancelled).toHaveBeenCalledTimes(1);
 });
 
