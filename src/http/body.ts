@@ -123,13 +123,11 @@ export function copyOf(
   }
 }
 
-/** Tells of a Response what only fetch can set, and is not so anyway. A clone of it tells no more than the platform knows. */
+/** Tells of a Response what only fetch can set. A clone of it tells no more than the platform knows. */
 export function withFacts(
   response: Response,
   facts: Partial<Pick<Response, 'headers' | 'url' | 'redirected' | 'type' | 'status' | 'statusText' | 'ok'>>,
 ): Response {
-  for (const [name, value] of Object.entries(facts)) {
-    if (Reflect.get(response, name) !== value) Object.defineProperty(response, name, { value });
-  }
+  for (const [name, value] of Object.entries(facts)) Object.defineProperty(response, name, { value });
   return response;
 }
