@@ -9,7 +9,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '21' },
     calls: { type: 'string', default: '5000' },
     retained: { type: 'string', default: '100000' },
-    requests: { type: 'string', default: '2000' },
+    requests: { type: 'string', default: '4000' },
     many: { type: 'string', default: '100000' },
     entries: { type: 'string', default: '1000000' },
     json: { type: 'boolean' },
@@ -74,7 +74,7 @@ show(
 );
 show(
   'Real HTTP, 64 at a time, bare fetch = 1',
-  foundBy<Table>('http.ts', '--rounds', String(Math.min(11, Number(values.rounds))), '--requests', values.requests),
+  foundBy<Table>('http.ts', '--rounds', String(Math.min(15, Number(values.rounds))), '--requests', values.requests),
 );
 show(
   'At any size',
