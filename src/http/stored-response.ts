@@ -137,7 +137,7 @@ function isListOfPairs(value: unknown): value is readonly [string, string][] {
   return Array.isArray(value) && isListOf(value, isPairOfTexts);
 }
 
-/** A structured clone keeps holes, which every() does not see. */
+/** Holes, which a structured clone keeps, are none: every() would not see them. */
 function isListOf(list: readonly unknown[], is: (value: unknown) => boolean): boolean {
   for (const value of list) if (!is(value)) return false;
   return true;
