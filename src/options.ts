@@ -212,8 +212,9 @@ export function checkTimeLimit(path: string, value: unknown): number {
   return requireNumber(path, value, SPAN_MS);
 }
 
-export function resolveBulkhead(options: BulkheadOptions = {}): BulkheadLimits {
-  checkKeys('bulkhead', options, ['maxConcurrent', 'maxQueued', 'queueTimeoutMs', 'slot', ...TOOL_KEYS]);
+/** @param tools Those that it may have for itself. */
+export function resolveBulkhead(options: BulkheadOptions = {}, ...tools: readonly string[]): BulkheadLimits {
+  checkKeys('bulkhead', options, ['maxConcurrent', 'maxQueued', 'queueTimeoutMs', 'slot', ...tools]);
   return {
     maxConcurrent: checkMaxConcurrent(options.maxConcurrent),
     maxQueued: checkNumber('bulkhead.maxQueued', options.maxQueued, 64, { ...BOUND, least: 0 }),
@@ -228,7 +229,8 @@ function checkMaxConcurrent(value: unknown): number | 'adaptive' {
   throw new TypeError(`bulkhead.maxConcurrent must be a number or "adaptive", got ${show(value)}`);
 }
 
-export function resolveBreaker<R>(options: BreakerOptions<R> = {}): BreakerLimits<R> {
+/** @param tools Those that it may have for itself. */
+export function resolveBreaker<R>(options: BreakerOptions<R> = {}, ...tools: readonly string[]): BreakerLimits<R> {
   checkKeys('breaker', options, [
     'failureThreshold',
     'successThreshold',
@@ -239,7 +241,7 @@ export function resolveBreaker<R>(options: BreakerOptions<R> = {}): BreakerLimit
     'counts',
     'classify',
     'fleet',
-    ...TOOL_KEYS,
+    ...tools,
   ]);
   const resetTimeoutMs = checkNumber('breaker.resetTimeoutMs', options.resetTimeoutMs, 10_000, { above: 0 });
   const longestMs = Math.max(120_000, resetTimeoutMs);
@@ -332,8 +334,9 @@ function checkJitter(path: string, jitter: unknown): Jitter {
   return Math.min(1, Math.max(0, jitter));
 }
 
-export function resolveRetryBudget(options: RetryBudgetOptions = {}): RetryBudgetLimits {
-  checkKeys('retry.budget', options, ['ratio', 'minPerSecond', ...TOOL_KEYS]);
+/** @param tools Those that it may have for itself. */
+export function resolveRetryBudget(options: RetryBudgetOptions = {}, ...tools: readonly string[]): RetryBudgetLimits {
+  checkKeys('retry.budget', options, ['ratio', 'minPerSecond', ...tools]);
   return {
     ratio: checkNumber('retry.budget.ratio', options.ratio, 0.2, { least: 0 }),
     minPerSecond: checkNumber('retry.budget.minPerSecond', options.minPerSecond, 10, { least: 0 }),

@@ -478,11 +478,12 @@ test.for(resolvers)('resolving throws TypeError for a misspelt option of $path',
   expect(() => resolve({ misspelt: 1 })).toThrow(`${path}.misspelt is not an option; there are `);
 });
 
-test('resolving lets the tools stand beside the options of a layer, where both are given in one', () => {
+test('resolving lets the tools stand beside the options of a layer only where it has its own', () => {
   const tools: Options = { clock: new FakeClock(), random: () => 0, name: 'users' };
-  expect(resolveBulkhead(tools)).toEqual(resolveBulkhead());
-  expect(resolveBreaker(tools)).toEqual(resolveBreaker());
-  expect(resolveRetryBudget(tools)).toEqual(resolveRetryBudget());
+  for (const resolve of [resolveBulkhead, resolveBreaker, resolveRetryBudget]) {
+    expect(resolve(tools, ...Object.keys(tools))).toEqual(resolve());
+    expect(() => resolve(tools)).toThrow(/clock is not an option/);
+  }
 });
 
 // resolveClient

@@ -13,6 +13,7 @@ import {
   type LayerTools,
   resolveBulkhead,
   resolveTools,
+  TOOL_KEYS,
   type Tools,
 } from '../options.ts';
 import { type Timed, type Timeouts, timeoutsOf } from '../timeouts.ts';
@@ -123,7 +124,7 @@ export class Bulkhead extends Layer {
   constructor(
     options: BulkheadOptions & LayerTools = {},
     hooks: BulkheadHooks = {},
-    limits: BulkheadLimits = resolveBulkhead(options),
+    limits: BulkheadLimits = resolveBulkhead(options, ...TOOL_KEYS),
     tools: Tools = resolveTools(options),
   ) {
     super();

@@ -24,6 +24,7 @@ import {
   type LayerTools,
   resolveBreaker,
   resolveTools,
+  TOOL_KEYS,
   type Tools,
 } from '../options.ts';
 import { parseCircuit } from '../snapshot.ts';
@@ -74,7 +75,7 @@ export class CircuitBreaker extends Layer {
   constructor(
     options: BreakerOptions & LayerTools = {},
     hooks: BreakerHooks = {},
-    limits: BreakerLimits = resolveBreaker(options),
+    limits: BreakerLimits = resolveBreaker(options, ...TOOL_KEYS),
     tools: Tools = resolveTools(options),
   ) {
     super();

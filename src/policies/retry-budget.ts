@@ -10,7 +10,14 @@ import {
   restoredBudget,
   withdraw,
 } from '../model/retry-budget.ts';
-import { type LayerTools, type RetryBudgetOptions, resolveRetryBudget, resolveTools, type Tools } from '../options.ts';
+import {
+  type LayerTools,
+  type RetryBudgetOptions,
+  resolveRetryBudget,
+  resolveTools,
+  TOOL_KEYS,
+  type Tools,
+} from '../options.ts';
 import { parseBudget } from '../snapshot.ts';
 
 /**
@@ -32,7 +39,7 @@ export class RetryBudget {
   constructor(options?: RetryBudgetOptions & LayerTools, limits?: RetryBudgetLimits, tools?: Tools);
   constructor(
     options: RetryBudgetOptions & LayerTools = {},
-    limits: RetryBudgetLimits = resolveRetryBudget(options),
+    limits: RetryBudgetLimits = resolveRetryBudget(options, ...TOOL_KEYS),
     tools: Tools = resolveTools(options),
   ) {
     this.#limits = limits;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { type ClientOptions, createClient, type HttpRetryOptions } from '../../src/index.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, errorOf, facts, origin, url, watch } from './bench.ts';
 
 // Defaults, as they show.
@@ -170,6 +171,9 @@ const wrong: readonly Wrong[] = [
   [{ bulkhead: { slot: 'trailers' } }, TypeError, /^bulkhead\.slot must be .*, got "trailers"$/],
   [{ breaker: 5 }, TypeError, /^breaker must be an object or false, got 5$/],
   [{ breaker: { threshold: 5 } }, TypeError, /^breaker\.threshold is not an option/],
+  [{ breaker: { clock: new FakeClock() } }, TypeError, /^breaker\.clock is not an option/],
+  [{ bulkhead: { random: Math.random } }, TypeError, /^bulkhead\.random is not an option/],
+  [{ retry: { budget: { name: 'users' } } }, TypeError, /^retry\.budget\.name is not an option/],
   [{ breaker: { failureThreshold: 2.5 } }, RangeError, /^breaker\.failureThreshold must be .*, got 2\.5$/],
   [{ breaker: { successThreshold: 0 } }, RangeError, /^breaker\.successThreshold must be .*, got 0$/],
   [{ breaker: { resetTimeoutMs: Infinity } }, RangeError, /^breaker\.resetTimeoutMs must be .*, got Infinity$/],
