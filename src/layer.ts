@@ -234,7 +234,7 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as Partial<Promise<T>> | undefined)?.then === 'function';
 }
 
-/** `then` of what is there, or will be: at once if it is, since a turn for each step was half of what a hit in memory cost. */
+/** `then` of what is there, or will be: at once if it is. Turns, and a timer, for each step were half of what a hit in memory cost. */
 export function whenThere<T, R>(value: T | Promise<T>, then: (value: T) => R | Promise<R>): R | Promise<R> {
   return isPromise(value) ? value.then(then) : then(value);
 }
@@ -294,7 +294,7 @@ export function raced<T>(
   };
 }
 
-/** {@link promised}, by hand: its closure is a fifth of what a breaker alone costs. */
+/** {@link promised}, by hand: with its closure, 150 bytes of a call's 4,870. */
 function started<T>(operation: (context: CallContext) => PromiseLike<T> | T, context: CallContext): Promise<T> {
   try {
     return Promise.resolve(operation(context));
