@@ -90,6 +90,7 @@ show(
     values.entries,
   ),
 );
+show('Sizes', foundBy<Table>('sizes.ts'));
 show('Start-up', foundBy<Table>('start-up.ts', '--rounds', values.rounds));
 
 if (values.json === true) console.log(JSON.stringify(tables));
