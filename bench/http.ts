@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { Agent, RetryAgent, fetch as undiciFetch } from 'undici';
 
 import { cockatiel, NOTHING, pipelines } from './pipeline.ts';
-import { type Contenders, median } from './rounds.ts';
+import { type Contenders, inAnyOrder, median } from './rounds.ts';
 
 /** As multiples of a bare fetch's. */
 export interface OverHttp {
@@ -85,7 +85,7 @@ async function round(call: () => Promise<string>): Promise<{ seconds: number; bu
 const found: Record<string, { rate: number[]; busy: number[] }> = {};
 for (let turn = -1; turn < Number(values.rounds); turn += 1) {
   const rounds: Record<string, { seconds: number; busy: number }> = {};
-  for (const [name, call] of Object.entries(contenders)) rounds[name] = await round(call);
+  for (const [name, call] of inAnyOrder(Object.entries(contenders))) rounds[name] = await round(call);
   // The first is for the compiler, and for the connections.
   if (turn < 0) continue;
   for (const name of Object.keys(contenders)) {

@@ -22,7 +22,7 @@ export async function inRounds(contenders: Contenders, { rounds, calls }: Pace):
   const found: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     const bench = new Bench({ iterations: calls, time: 0, warmup: false, throws: true });
-    for (const [name, call] of Object.entries(contenders))
+    for (const [name, call] of inAnyOrder(Object.entries(contenders)))
       bench.add(name, call, { beforeAll: () => globalThis.gc?.({ type: 'minor' }) });
     for (const { name, result } of await bench.run()) {
       if (round >= 0 && 'latency' in result) found[name]?.push(result.latency.mean);
@@ -33,6 +33,14 @@ export async function inRounds(contenders: Contenders, { rounds, calls }: Pace):
 
 // Until the compiler has done what it will: some tens of thousands of calls.
 const WARM_UP_ROUNDS = 10;
+
+/** Another each time: whoever comes after one that leaves much behind pays for it, in the garbage collector. */
+export function inAnyOrder<T>(all: readonly T[]): T[] {
+  return all
+    .map((each) => ({ each, place: Math.random() }))
+    .sort((one, other) => one.place - other.place)
+    .map(({ each }) => each);
+}
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
