@@ -84,7 +84,7 @@ export function prepareRequest(
   const request = asRequest(input);
   const href = request === undefined ? String(input) : request.url;
   const url = isKnown && !merged ? 'unparsed' : parseUrl(href, resolvesRelative);
-  refuseInvalid(request, url === 'unparsed' ? href : (url ?? new URL(href, NOWHERE)), own.init, own.signal);
+  refuseInvalid(request, url === 'unparsed' ? href : (url ?? urlOf(href)), own.init, own.signal);
   return new PreparedRequest(input, own, request, url);
 }
 
@@ -131,7 +131,12 @@ export function requestOf({ input }: PreparedRequest): Request | undefined {
 export function describeRequest({ input, init, method, url }: PreparedRequest): Request {
   const request = asRequest(input);
   const headers = init.headers ?? request?.headers;
-  return new Request(url ?? new URL(String(input), NOWHERE), headers === undefined ? { method } : { method, headers });
+  return new Request(url ?? urlOf(input), headers === undefined ? { method } : { method, headers });
+}
+
+/** What there is of a URL that only the user's own fetch can resolve: its path and its query, of nobody's host. */
+export function urlOf(input: PreparedRequest['input']): URL {
+  return new URL(String(input), NOWHERE);
 }
 
 /** What one attempt hands to the inner fetch; `added` are headers beside those of the caller. */
@@ -251,10 +256,16 @@ function parseUrl(href: string, resolvesRelative: boolean): URL | undefined {
   try {
     return new URL(href);
   } catch {
-    // With a scheme it is no relative URL, but a broken one.
-    if (resolvesRelative && !/^[a-z][a-z\d+.-]*:/i.test(href)) return undefined;
-    // Relative to the page where there is one; elsewhere the platform's own error.
-    return new URL(new Request(href).url);
+    try {
+      // Relative to the page where there is one; elsewhere the platform's own error.
+      return new URL(new Request(href).url);
+    } catch (error) {
+      // With a scheme it is no relative URL, but a broken one.
+      if (!resolvesRelative || /^[a-z][a-z\d+.-]*:/i.test(href)) throw error;
+      // One that names its host is relative to nothing but the scheme.
+      const url = new URL(href, NOWHERE);
+      return url.origin === NOWHERE ? undefined : url;
+    }
   }
 }
 

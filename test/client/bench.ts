@@ -30,6 +30,15 @@ export async function fetchAndStore(client: Client, at: string): Promise<Respons
   return response;
 }
 
+/** Where the platform's own fetch sends a relative URL: to the page's origin, or nowhere if there is no page. */
+export function pageOrigin(): string | undefined {
+  try {
+    return new URL(new Request('/users').url).origin;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A call as it stands: what its caller has been given so far. */
 export interface Watched<T> {
   readonly state: 'pending' | 'resolved' | 'rejected';

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 
 import { type ClientOptions, createClient, type FetchInit } from '../../src/index.ts';
 import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
-import { cancellable, clientBench, errorOf, facts, origin, unfinished, url, watch } from './bench.ts';
+import { cancellable, clientBench, errorOf, facts, origin, pageOrigin, unfinished, url, watch } from './bench.ts';
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -320,18 +320,20 @@ test.for(spellings)('client.fetch hands the relative URL "%s" to a fetch of the 
   const { client, upstream, events } = clientBench([503, 200], { retry: { initialDelayMs: 0 } });
   expect((await client.fetch(relative)).status).toBe(200);
   expect(upstream.requests).toMatchObject([{ url: relative }, { url: relative }]);
-  expect(Object.keys(client.snapshot().dependencies)).toEqual(['relative']);
-  expect(events.every(({ dependency }) => dependency === 'relative')).toBe(true);
+  // With the page, where there is one.
+  const name = pageOrigin() ?? 'relative';
+  expect(Object.keys(client.snapshot().dependencies)).toEqual([name]);
+  expect(events.every(({ dependency }) => dependency === name)).toBe(true);
 });
 
-/** Where the platform's own fetch sends a relative URL: to the page's origin, or nowhere if there is no page. */
-function pageOrigin(): string | undefined {
-  try {
-    return new URL(new Request('/users').url).origin;
-  } catch {
-    return undefined;
-  }
-}
+test('client.fetch knows the host that a URL without a scheme names, also for a fetch of the user', async () => {
+  const { client, upstream } = clientBench([200]);
+  await client.fetch('//third-party.test/x');
+  expect(upstream.requests).toMatchObject([{ url: '//third-party.test/x' }]);
+  expect(Object.keys(client.snapshot().dependencies)).toEqual([
+    expect.stringMatching(/^https?:\/\/third-party\.test$/),
+  ]);
+});
 
 test('client.fetch keeps the state of a relative URL with the page, where the platform has one', async () => {
   const fetch = vi.fn(async () => new Response());
