@@ -69,6 +69,7 @@ function identityOf({ request, reads, headers, owner, era }: Call): string | und
     headers,
     owner,
     era,
+    request.idempotent,
     rest,
     made !== undefined && [mode, credentials, cache, redirect, referrer, referrerPolicy, integrity, keepalive],
   ]);

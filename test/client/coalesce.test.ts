@@ -44,6 +44,19 @@ test('coalesce shares with nobody who comes once the answer is there', async () 
   expect(upstream.calls).toBe(2);
 });
 
+test.for([
+  [false, undefined],
+  [undefined, false],
+])('coalesce shares no call between those who let it be sent twice and those who do not: %s, %s', async (order) => {
+  const script = [slow('', { status: 503 }), slow('', { status: 503 }), slow('one')];
+  const { client, clock, upstream } = sharing(script, { retry: { initialDelayMs: 0 } });
+  const calls = order.map((idempotent) => client.fetch(url, idempotent === undefined ? {} : { idempotent }));
+  await clock.advance(300);
+  const statuses = await Promise.all(calls.map(async (call) => (await call).status));
+  expect(statuses).toEqual(order.map((idempotent) => (idempotent === false ? 503 : 200)));
+  expect(upstream.calls).toBe(3);
+});
+
 test('coalesce lets each of them leave alone, the first one too', async () => {
   const { client, clock, upstream } = sharing([slow('one')]);
   const controllers = [0, 1, 2].map(() => new AbortController());
