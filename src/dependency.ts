@@ -182,7 +182,8 @@ export class Dependency implements BulkheadHooks, BreakerHooks, Tools {
     this.lastFailure = lastFailure;
     // An earlier version did not say.
     this.lastTransition = saved.lastTransition ?? this.lastTransition;
-    this.outageSince = saved.outageSince ?? this.outageSince;
+    // Where there is no circuit, none will ever close.
+    if (this.breaker !== undefined) this.outageSince = saved.outageSince ?? this.outageSince;
   }
 }
 

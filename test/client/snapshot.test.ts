@@ -268,6 +268,15 @@ test('createClient() restores what it has a layer for', async () => {
   expect((await without.client.fetch(url)).status).toBe(200);
 });
 
+test('createClient() restores no outage where there is no circuit to end it', async () => {
+  const before = clientBench([503], { retry: false, breaker: { failureThreshold: 1 } });
+  await before.client.fetch(url);
+  const restore = stored(before.client.snapshot());
+  expect(restore.dependencies[origin]?.outageSince).toBe(epochStart);
+  const { client } = clientBench([200], { breaker: false, restore });
+  expect(client.snapshot().dependencies[origin]).toMatchObject({ breaker: null, outageSince: null });
+});
+
 test('createClient() restores dependencies by any key', async () => {
   const { client } = clientBench([501], { isolateBy: () => '__proto__', breaker: { failureThreshold: 1 } });
   await client.fetch(url);
