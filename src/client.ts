@@ -1,4 +1,5 @@
 import { follow, Scope } from './abort.ts';
+import { AskAgain } from './ask-again.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { CallLog } from './call-log.ts';
 import { CallsUnderWay } from './calls-under-way.ts';
@@ -17,7 +18,7 @@ import { composeLayers } from './compose.ts';
 import { type Dependency, dependencyOf } from './dependency.ts';
 import { ClosedError, DeadlineExceededError, HttpError } from './errors.ts';
 import type { Listener, SteadEvent } from './events.ts';
-import { NO_FALLBACK } from './fallback-options.ts';
+import { type FallbackSettings, NO_FALLBACK } from './fallback-options.ts';
 import { GuardedStore } from './guarded-store.ts';
 import { hedgingOf } from './hedging.ts';
 import type { Answer } from './http/answer.ts';
@@ -129,6 +130,7 @@ export function createClient(options?: ClientOptions): Client {
       fallback !== false && new HttpFallback(fallback, fallbackHost),
       new CallLog(settings, telemetry),
       deadlineMs < Infinity && new Deadline(deadlineMs, tools, isOwn ? undefined : deadlines),
+      fallbackHost.answers && new AskAgain(leases),
       // Calls that ask for limits of their own share with none.
       !isOwn && coalesce,
       settings.bulkhead !== false && new OfDependency(({ bulkhead }) => bulkhead),
@@ -176,7 +178,7 @@ export function createClient(options?: ClientOptions): Client {
         const scope = new Scope();
         const now = clock.now();
         if (closing !== undefined) scope.abort(new ClosedError({ dependency: dependency.key }));
-        const place = underWay.enter(scope, dependency, now + limits.deadlineMs, now);
+        const place = underWay.enter(scope, dependency, now + longestMs(limits, ofFallback), now);
         try {
           await work(new CallContext(scope, { call, dependency: dependency.key, lease: leases.hold }));
         } finally {
@@ -213,7 +215,8 @@ export function createClient(options?: ClientOptions): Client {
     const caller = { call, dependency: dependency.key, lease: leases.hold };
     const context = new CallContext(scope, caller, 1, { deadlineAt }, undefined, now, clock);
     telemetry.start(call, false);
-    const place = underWay.enter(scope, dependency, Math.min(deadlineAt, now + limits.deadlineMs), now);
+    const lastAt = Math.min(deadlineAt, now + longestMs(limits, fallbackHost.settings));
+    const place = underWay.enter(scope, dependency, lastAt, now);
     // Overrides get layers of their own around the dependency's state; everybody else shares them.
     const sends = limits === settings.limits ? sendAsUsual : layersAround(limits).over(send);
     return sends(context, (sent) => {
@@ -301,6 +304,15 @@ function orHttpError(result: Settled<Answer>, { key: dependency }: Dependency): 
   if ('error' in result || result.value.response.ok) return result;
   return { error: new HttpError(result.value.response, { dependency }) };
 }
+
+/** How long a call can take by itself: around its deadline, a store is asked, and `respond` has as long again. */
+function longestMs({ deadlineMs, fallback }: CallLimits, { storeTimeoutMs }: FallbackSettings): number {
+  if (fallback === false) return deadlineMs;
+  return deadlineMs * (fallback.respond === undefined ? 1 : 2) + storeTimeoutMs * MOST_STORE_OPERATIONS;
+}
+
+// One after the other: before it and after it, it is waited for what is being stored, asked, and told to delete what is none.
+const MOST_STORE_OPERATIONS = 6;
 
 /** Where a request's state is kept. */
 function nameFor(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {

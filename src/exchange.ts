@@ -20,6 +20,8 @@ export interface Exchanged {
   readonly renewed: StoredResponse | undefined;
   readonly result: RevalidatedEvent['result'];
   readonly status: number;
+  /** What the answer depends on. */
+  readonly variesBy: StoredResponse['variesBy'];
 }
 
 /** One question to the network whose answer may be stored, asked on condition that what is kept does not hold any more. */
@@ -39,33 +41,35 @@ export class Exchange {
   /** Asks, and stores behind the answer what comes; see {@link Writing.done}. */
   async ask(next: AsyncNext<Answer>, context: CallContext, kept: Kept | undefined): Promise<Exchanged> {
     const call = callOf(context);
-    const validators = kept && validatorsOf(kept.stored);
-    call.headers = validators;
+    if (kept !== undefined && isReadable(kept.stored, call)) {
+      call.headers = validatorsOf(kept.stored);
+      call.confirms = (response) => isConfirmed(kept.stored, response);
+    }
     const answer = await next(context);
     const { response } = answer;
     const { status } = response;
     const reception = await this.#answers.receive(this.writing.place, response, call.sentAt, this.#rules);
     this.writing.serves = reception.serves;
-    if (status === 304 && kept !== undefined && validators !== undefined) {
-      // It confirmed something else than what we have.
-      if (!isConfirmed(kept.stored, response)) return this.ask(next, context, undefined);
+    if (status === 304 && kept !== undefined && call.headers !== undefined) {
       const { variesBy } = kept.stored;
       const { receivedAt, initialAgeMs } = reception;
       const renewed = confirmed(kept.stored, response, { receivedAt, initialAgeMs, variesBy });
       if (reception.mayBeKept) this.#store(call, async () => renewed);
       else this.#drop(call);
-      return { answer: undefined, renewed, result: 'confirmed', status };
+      return { answer: undefined, renewed, result: 'confirmed', status, variesBy };
     }
     // What others keep of it (a hop that answers degraded), what is hidden from us, and "not now" say nothing of what holds.
     const isWord = degradationIn(response) === undefined && status > 0 && outcomeOfStatus(status) === 'success';
-    const isKept = isWord && reception.mayBeKept && isStorable(response);
+    const isKept =
+      isWord && reception.mayBeKept && reception.isUseful && isStorable(response) && this.#hasRoomFor(response, call);
     if (isKept) {
       this.#store(call, async () => {
         const body = await this.#bodyOf(answer, call);
         return body === undefined ? undefined : toStored(response, body, reception);
       });
     } else if (isWord) this.#drop(call);
-    return { answer, renewed: undefined, result: isKept ? 'replaced' : isWord ? 'dropped' : 'failed', status };
+    const result = isKept ? 'replaced' : isWord ? 'dropped' : 'failed';
+    return { answer, renewed: undefined, result, status, variesBy: reception.variesBy };
   }
 
   /** Lets go, if nothing is being stored. */
@@ -80,7 +84,8 @@ export class Exchange {
     const store = async (): Promise<void> => {
       try {
         const stored = await make();
-        if (stored !== undefined) await this.#answers.keep(writing, stored, this.#rules, this.#onStoreError);
+        if (stored === undefined) await this.#answers.drop(writing, this.#onStoreError);
+        else await this.#answers.keep(writing, stored, this.#rules, this.#onStoreError);
       } catch {
         // It broke off, or was given up.
       } finally {
@@ -100,13 +105,16 @@ export class Exchange {
     if (bytes !== undefined) return bytes.byteLength <= maxBytes ? bytes : undefined;
     if (request.method === 'HEAD' || isEmpty(response) || response.status === 204) return null;
     if (reads !== 'none') return undefined;
-    // One that is known to be too long, or not to end, is not even copied.
-    const { headers } = response;
-    if (Number(headers.get('content-length')) > maxBytes || isEndless(headers)) return undefined;
     const copy = await readBytes(response.clone(), maxBytes);
     // A cut body passes for a whole one there; of JSON, at least, the difference can be told.
-    if (copy !== undefined && isWebKit() && isJson(headers)) parseJson(copy);
+    if (copy !== undefined && isWebKit() && isJson(response.headers)) parseJson(copy);
     return copy;
+  }
+
+  /** Whether its body may be kept, by its headers: one that is known to be too long, or not to end, is not even copied. */
+  #hasRoomFor({ headers }: Response, { request }: Call): boolean {
+    if (request.method === 'HEAD') return true;
+    return !(Number(headers.get('content-length')) > this.#answers.maxBodyBytes || isEndless(headers));
   }
 
   #drop(call: Call): void {
@@ -129,6 +137,17 @@ function isConfirmed(stored: StoredResponse, { headers }: Response): boolean {
   return (
     etag === null || etag.startsWith('W/') || stored.headers.some(([name, value]) => name === 'etag' && value === etag)
   );
+}
+
+/** Whether what is kept can be given to this call: fetch() may have stored what is no JSON. */
+function isReadable({ body }: StoredResponse, { reads }: Call): boolean {
+  if (reads !== 'json' || body === null) return true;
+  try {
+    parseJson(body);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isJson(headers: Headers): boolean {

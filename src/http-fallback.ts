@@ -19,9 +19,9 @@ import type { Settled } from './model/outcome.ts';
 import type { Tools } from './options.ts';
 import { Deadline } from './policies/deadline.ts';
 import { fallBack } from './policies/fallback.ts';
-import { type Refreshes, refreshId } from './refreshes.ts';
+import type { Refreshes } from './refreshes.ts';
 import { reasonOf } from './result.ts';
-import { type Kept, ownerOf, type Place, type StoredAnswers } from './stored-answers.ts';
+import { answerId, type Kept, ownerOf, type Place, type StoredAnswers } from './stored-answers.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** What all fallback layers of a client share. */
@@ -109,7 +109,7 @@ export class HttpFallback extends AsyncLayer {
     const freshness = freshnessOf(kept.ageMs, kept.lifetimes);
     if (freshness === 'fresh') return this.#stored(kept, call);
     if (freshness !== 'refresh') return undefined;
-    const answer = this.#stored(kept, call, this.#host.refreshes.failureOf(refreshId(place, kept.stored)));
+    const answer = this.#stored(kept, call, this.#host.refreshes.failureOf(answerId(place, kept.stored)));
     if (answer !== undefined) this.#refresh(kept, question);
     return answer;
   }
@@ -118,7 +118,7 @@ export class HttpFallback extends AsyncLayer {
   #refresh(kept: Kept, question: Question): void {
     const { call, place, next } = question;
     const { refreshes, tools, behind } = this.#host;
-    const id = refreshId(place, kept.stored);
+    const id = answerId(place, kept.stored);
     const now = tools.clock.now();
     const longestMs = Math.min(call.limits.deadlineMs, LONGEST_REFRESH_MS);
     const lostAt = now + longestMs + 1_000;
@@ -145,18 +145,18 @@ export class HttpFallback extends AsyncLayer {
 
   /** The rest of the table. */
   async #ask(kept: Kept | undefined, question: Question, context: CallContext): Promise<Answer> {
-    const { call, place, answers, next } = question;
+    const { call, use, place, answers, next } = question;
+    const { refreshes } = this.#host;
     const exchange = this.#exchange(question);
     const asked: AsyncNext<Answer> = async (inside) => {
-      const { answer, renewed, result, status } = await exchange.ask(next, inside, kept);
-      const given = renewed === undefined ? answer : this.#stored(answers.judge(renewed, this.#rules), call);
-      // What is kept may be no JSON, and JSON is asked for: then there is nothing to be confirmed.
-      if (given === undefined) return (await exchange.ask(next, inside, undefined)).answer as Answer;
-      if (kept !== undefined && result !== 'failed') {
-        this.#tellRevalidated(call, false, result, status);
-        this.#host.refreshes.succeeded(refreshId(place, kept.stored));
+      const exchanged = await exchange.ask(next, inside, use.mayBeConfirmed ? kept : undefined);
+      const { answer, renewed, result, status } = exchanged;
+      if (result !== 'failed') {
+        if (kept !== undefined) this.#tellRevalidated(call, false, result, status);
+        for (const each of [kept?.stored, exchanged]) if (each) refreshes.succeeded(answerId(place, each));
       }
-      return given;
+      // One that was confirmed could be read before it was asked about.
+      return (renewed === undefined ? answer : this.#stored(answers.judge(renewed, this.#rules), call)) as Answer;
     };
     try {
       return await fallBack(asked, context, {

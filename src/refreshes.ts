@@ -1,6 +1,4 @@
 import { Lru } from './model/lru.ts';
-import type { Place } from './stored-answers.ts';
-import type { StoredResponse } from './stores/store.ts';
 
 // More than are ever under way or in trouble at once; beyond it, one may run twice, or a failure be forgotten.
 const REMEMBERED = 1_000;
@@ -37,9 +35,4 @@ export class Refreshes {
   succeeded(id: string): void {
     this.#failures.delete(id);
   }
-}
-
-/** The name of a stored answer among all of a client's. */
-export function refreshId({ key }: Place, { variesBy }: Pick<StoredResponse, 'variesBy'>): string {
-  return variesBy.length === 0 ? key : `${key} ${JSON.stringify(variesBy)}`;
 }

@@ -4,7 +4,7 @@ import type { FallbackRules, FallbackSettings } from './fallback-options.ts';
 import type { GuardedStore, StoreErrorListener } from './guarded-store.ts';
 import { directivesOf, initialAgeMs, NOTHING_SAID } from './http/cache-control.ts';
 import { credentialsIn, Fingerprints, isCredential, isSecret } from './http/credentials.ts';
-import { addressOf, describeRequest, headersOf, type PreparedRequest } from './http/request.ts';
+import { addressOf, describeRequest, headersOf, type PreparedRequest, urlOf } from './http/request.ts';
 import { ageOf, MAX_VARIANTS, type Reception, validatorsOf, variesBy } from './http/stored-response.ts';
 import { whenThere } from './layer.ts';
 import { type CacheDirectives, type Lifetimes, lifetimesOf, mayStore } from './model/freshness.ts';
@@ -31,6 +31,8 @@ export interface Kept {
 /** How an answer was received. */
 export interface Received extends Reception {
   readonly mayBeKept: boolean;
+  /** Whether anybody could be given it later. */
+  readonly isUseful: boolean;
   /** Whether it will answer other calls without the network, or before it. */
   readonly serves: boolean;
 }
@@ -53,12 +55,20 @@ export class Writing extends Unanswered<Writing> {
 
 // Of how many written resources it is remembered when that was.
 const REMEMBERED_WRITES = 1_000;
+// Of how many answers, for each, that they came after it though they are not dated so. The others are asked for again.
+const REMEMBERED_ANSWERS = 100;
 // When an answer counts as lost that has no deadline.
 const LONGEST_MS = 120_000;
 // Ten years, which stand for ever: some stores take no Infinity.
 const LONGEST_LIFE_MS = 315_576_000_000;
 // How long an answer is kept that nobody may use without asking its server first.
 const UNCONFIRMED_MS = 86_400_000;
+
+/** When a resource was written, by the wall clock, and which answers came after that though by it they did not. */
+interface Written {
+  readonly at: number;
+  readonly after: Lru<true>;
+}
 
 /** The answers that a client has stored: where each belongs, whether it may be used, and what may be stored. */
 export class StoredAnswers {
@@ -73,8 +83,8 @@ export class StoredAnswers {
   /** What servers have said in answers that a store gives out as they are, again and again. */
   readonly #read = new WeakMap<StoredResponse, CacheDirectives>();
   #era = 0;
-  /** When a resource was written: what another partition holds of it is older. */
-  readonly #writtenAt = new Lru<number>({ maxEntries: REMEMBERED_WRITES });
+  /** The last write to a resource: what another partition holds of it is older. */
+  readonly #written = new Lru<Written>({ maxEntries: REMEMBERED_WRITES });
 
   constructor(store: GuardedStore, settings: FallbackSettings, clock: Clock) {
     this.#store = store;
@@ -107,7 +117,7 @@ export class StoredAnswers {
       // Mostly there is one, for everybody.
       const variant = first?.variesBy.length === 0 ? first : this.#variantFor(place, entry);
       return whenThere(variant, (stored) => {
-        if (stored === undefined || stored.receivedAt <= this.#writtenAtOf(place.resource)) return undefined;
+        if (stored === undefined || this.#isBeforeWrite(place, stored)) return undefined;
         try {
           return this.judge(stored, rules);
         } catch {
@@ -167,12 +177,15 @@ export class StoredAnswers {
     const names = variesBy(response);
     const values = names && (await this.#valuesOf(place, names));
     const said = rules.respectsServer ? directivesOf(headers, receivedAt) : NOTHING_SAID;
+    const { shared } = this.#store;
+    const lifetimes = lifetimesOf(said, rules.limits, shared);
     return {
       receivedAt,
       initialAgeMs: initialAgeMs(headers, sentAt, receivedAt),
       variesBy: values ?? [],
-      mayBeKept: values !== undefined && mayStore(said, this.#store.shared),
-      serves: lifetimesOf(said, rules.limits, this.#store.shared).refreshMs > 0,
+      mayBeKept: values !== undefined && mayStore(said, shared),
+      isUseful: usefulMs(lifetimes, validatorsOf({ headers: [...headers], type: response.type })) > 0,
+      serves: lifetimes.refreshMs > 0,
     };
   }
 
@@ -184,25 +197,26 @@ export class StoredAnswers {
     onError: StoreErrorListener,
   ): Promise<void> {
     const { key } = writing.place;
-    const { lifetimes } = this.judge(stored, rules);
-    const usefulMs = Math.max(...Object.values(lifetimes)) || (validatorsOf(stored) === undefined ? 0 : UNCONFIRMED_MS);
-    if (usefulMs === 0) return;
+    const lifeMs = usefulMs(this.judge(stored, rules).lifetimes, validatorsOf(stored));
+    // What it replaces is outdated all the same.
+    if (lifeMs === 0) return this.drop(writing, onError);
     await this.#inTurn(key, async () => {
       if (writing.outdated) return;
       const others = stored.variesBy.length === 0 ? [] : await this.#othersThan(stored, key, onError);
       if (writing.outdated) return;
-      const expiresAt = stored.receivedAt - stored.initialAgeMs + Math.min(usefulMs, LONGEST_LIFE_MS);
+      const expiresAt = stored.receivedAt - stored.initialAgeMs + Math.min(lifeMs, LONGEST_LIFE_MS);
       const variants = [stored, ...others].slice(0, MAX_VARIANTS);
       const era = this.#era;
       // It may arrive when nobody waits for it any more, nor tells it that it is outdated.
       const isOutdated = (): boolean => writing.outdated || era !== this.#era;
       await this.#store.set(key, { key, variants, expiresAt }, onError, isOutdated);
       if (isOutdated()) return;
-      const { resource } = writing.place;
+      const { place } = writing;
+      const written = this.#written.get(place.resource);
       // It was asked for after the last write: if it is not dated so, no time has passed, or the wall clock was set back.
-      if (stored.receivedAt <= this.#writtenAtOf(resource)) this.#writtenAt.set(resource, stored.receivedAt - 1);
+      if (written !== undefined && stored.receivedAt <= written.at) written.after.set(answerId(place, stored), true);
       // What was asked for earlier and comes later is older.
-      if (others.length === 0) this.#outdate(writing.place, ({ place }) => place.key === key, writing);
+      if (others.length === 0) this.#outdate(place, (other) => other.place.key === key, writing);
     });
   }
 
@@ -218,13 +232,16 @@ export class StoredAnswers {
   async drop(writing: Writing, onError: StoreErrorListener): Promise<void> {
     const { key } = writing.place;
     this.#outdate(writing.place, ({ place }) => place.key === key, writing);
-    await this.#inTurn(key, () => this.#store.delete(key, onError));
+    await this.#inTurn(key, async () => {
+      // What came in between is newer.
+      if (!writing.outdated) await this.#store.delete(key, onError);
+    });
   }
 
   /** After a write: forgets what is kept of its resource, and lets nothing in that was asked for before. */
   async forget(place: Place, onError: StoreErrorListener): Promise<void> {
     const { resource } = place;
-    this.#writtenAt.set(resource, this.#clock.epochNow());
+    this.#written.set(resource, { at: this.#clock.epochNow(), after: new Lru({ maxEntries: REMEMBERED_ANSWERS }) });
     this.#outdate(place, () => true);
     const owners = new Set([place.partition, PUBLIC]);
     const keys = [...owners].flatMap((owner) => ['GET', 'HEAD'].map((method) => keyOf(owner, method, resource)));
@@ -252,8 +269,9 @@ export class StoredAnswers {
     }
   }
 
-  #writtenAtOf(resource: string): number {
-    return this.#writtenAt.get(resource) ?? -Infinity;
+  #isBeforeWrite(place: Place, stored: StoredResponse): boolean {
+    const written = this.#written.get(place.resource);
+    return written !== undefined && stored.receivedAt <= written.at && !written.after.get(answerId(place, stored));
   }
 
   #saidIn(stored: StoredResponse): CacheDirectives {
@@ -281,10 +299,12 @@ export class StoredAnswers {
 
   #resourceOf(request: PreparedRequest): string | undefined | Promise<string | undefined> {
     const { key } = this.#settings;
-    const { url } = request;
     if (key === undefined) {
       const whole = addressOf(request);
-      if (url === undefined || !hasSecret(url)) return whole;
+      const { input, url = urlOf(input) } = request;
+      // Relative to something that only the user's fetch knows, and that may be another the next time.
+      if (request.url === undefined && !whole.startsWith('/')) return undefined;
+      if (!hasSecret(url)) return whole;
       // A secret is no more to be seen in a query than in a header.
       return whenThere(this.#fingerprints.of(url.search), (print) =>
         print === undefined ? undefined : `${whole.slice(0, whole.indexOf('?'))}?#${print}`,
@@ -347,6 +367,16 @@ export class StoredAnswers {
       });
     });
   }
+}
+
+/** How long an answer can be of use, to somebody; 0 if never. */
+function usefulMs(lifetimes: Lifetimes, validators: ReturnType<typeof validatorsOf>): number {
+  return Math.max(...Object.values(lifetimes)) || (validators === undefined ? 0 : UNCONFIRMED_MS);
+}
+
+/** The name of a stored answer among all of a client's. */
+export function answerId({ key }: Place, { variesBy }: Pick<StoredResponse, 'variesBy'>): string {
+  return variesBy.length === 0 ? key : `${key} ${JSON.stringify(variesBy)}`;
 }
 
 function hasSecret({ search, searchParams }: URL): boolean {

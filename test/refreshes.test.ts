@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 
-import { Refreshes, refreshId } from '../src/refreshes.ts';
+import { Refreshes } from '../src/refreshes.ts';
 import type { Place } from '../src/stored-answers.ts';
+import { answerId } from '../src/stored-answers.ts';
 
 test('Refreshes.start() lets one be under way at a time, for each answer', () => {
   const refreshes = new Refreshes();
@@ -84,37 +85,37 @@ test('Refreshes remembers the last 1,000 failures: beyond that, one is forgotten
   expect([refreshes.failureOf('k1'), refreshes.failureOf('k1000')]).toEqual(['status-1', 'status-1000']);
 });
 
-// refreshId()
+// answerId()
 
 function placeOf(key: string): Place {
   return { key, partition: 'public', resource: key, requestHeaders: undefined };
 }
 
-test('refreshId() is the key, for an answer that does not vary', () => {
-  expect(refreshId(placeOf('public GET https://api.example/'), { variesBy: [] })).toBe(
+test('answerId() is the key, for an answer that does not vary', () => {
+  expect(answerId(placeOf('public GET https://api.example/'), { variesBy: [] })).toBe(
     'public GET https://api.example/',
   );
 });
 
-test('refreshId() tells the variants of an answer apart, and answers from each other', () => {
+test('answerId() tells the variants of an answer apart, and answers from each other', () => {
   const ids = [
-    refreshId(placeOf('k'), { variesBy: [] }),
-    refreshId(placeOf('l'), { variesBy: [] }),
-    refreshId(placeOf('k'), { variesBy: [['accept', '']] }),
-    refreshId(placeOf('k'), { variesBy: [['accept', 'a']] }),
-    refreshId(placeOf('k'), { variesBy: [['accept', 'b']] }),
-    refreshId(placeOf('l'), { variesBy: [['accept', 'a']] }),
-    refreshId(placeOf('k'), { variesBy: [['accept-language', 'a']] }),
-    refreshId(placeOf('k'), {
+    answerId(placeOf('k'), { variesBy: [] }),
+    answerId(placeOf('l'), { variesBy: [] }),
+    answerId(placeOf('k'), { variesBy: [['accept', '']] }),
+    answerId(placeOf('k'), { variesBy: [['accept', 'a']] }),
+    answerId(placeOf('k'), { variesBy: [['accept', 'b']] }),
+    answerId(placeOf('l'), { variesBy: [['accept', 'a']] }),
+    answerId(placeOf('k'), { variesBy: [['accept-language', 'a']] }),
+    answerId(placeOf('k'), {
       variesBy: [
         ['accept', 'a'],
         ['accept-language', 'b'],
       ],
     }),
-    refreshId(placeOf('k'), { variesBy: [['accept', 'a"],["accept-language","b']] }),
+    answerId(placeOf('k'), { variesBy: [['accept', 'a"],["accept-language","b']] }),
   ];
   expect(new Set(ids).size).toBe(ids.length);
-  expect(refreshId(placeOf('k'), { variesBy: [['accept', 'a']] })).toBe(ids[3]);
+  expect(answerId(placeOf('k'), { variesBy: [['accept', 'a']] })).toBe(ids[3]);
 });
 
 test('Refreshes.end() of one that was lost does not end the one that came after it', () => {

@@ -5,6 +5,8 @@ import { headersOf, type PreparedRequest, requestOf } from './request.ts';
 export interface CacheUse {
   /** The oldest stored answer that it takes in place of the network's, in ms; below 0 it takes none. */
   readonly maxAgeMs: number;
+  /** Whether one that is to be asked for again may be asked for on condition that it has changed. */
+  readonly mayBeConfirmed: boolean;
   /** Whether it would have followed a redirect: if not, it is not given what came after one. */
   readonly follows: boolean;
 }
@@ -38,5 +40,6 @@ export function cacheUseOf(request: PreparedRequest): CacheUse | undefined {
   const { noStore, noCache, maxAgeMs } = parseCacheControl(headers?.get('cache-control') ?? null);
   if (noStore) return undefined;
   const follows = (init.redirect ?? made?.redirect ?? 'follow') === 'follow';
-  return { follows, maxAgeMs: noCache || mode === 'no-cache' || mode === 'reload' ? -1 : (maxAgeMs ?? Infinity) };
+  const isFresh = noCache || mode === 'no-cache' || mode === 'reload';
+  return { follows, mayBeConfirmed: mode !== 'reload', maxAgeMs: isFresh ? -1 : (maxAgeMs ?? Infinity) };
 }

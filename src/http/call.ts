@@ -49,6 +49,8 @@ export class Call {
   era = 0;
   /** Headers that are sent beside the caller's. */
   headers: Readonly<Record<string, string>> | undefined;
+  /** Whether a 304 is about what is kept, where it was asked for on condition of that. */
+  declare confirms?: (response: Response) => boolean;
   /** Headers that its followers want to be sent with the attempt. */
   attached: Readonly<Record<string, string>> | undefined;
   /** How long it has waited for a slot. */

@@ -8,8 +8,7 @@ export const MAX_VARIANTS = 8;
 // Whole, good answers; RFC 9111, section 3, allows others to be stored, but none of them is better than none.
 const STORABLE: readonly number[] = [200, 203, 204];
 
-// What belongs to one connection, one encoding or one reader (RFC 9111, section 3.1; fetch has decoded the body), and the
-// age, which is counted on.
+// What belongs to one connection or one reader (RFC 9111, section 3.1), and the age, which is counted on.
 const NOT_KEPT: ReadonlySet<string> = /* @__PURE__ */ new Set([
   'connection',
   'keep-alive',
@@ -23,26 +22,30 @@ const NOT_KEPT: ReadonlySet<string> = /* @__PURE__ */ new Set([
   'upgrade',
   'set-cookie',
   'set-cookie2',
-  'content-encoding',
-  'content-length',
   'age',
 ]);
 
+// What fetch has decoded has another length. What has no body tells of one that it would have had, as a HEAD does.
+const OF_THE_ENCODING: readonly string[] = ['content-encoding', 'content-length'];
+
 // What a 304 does not change, being about a body that it does not have (RFC 9111, section 3.2).
-const OF_THE_BODY: readonly string[] = ['content-type', 'content-range', 'content-encoding', 'content-length'];
+const OF_THE_BODY: readonly string[] = ['content-type', 'content-range', ...OF_THE_ENCODING];
 
 /** Whether an answer is whole, good and readable. What was opaque or redirected by hand has no status. */
 export function isStorable({ status, type }: Response): boolean {
   return STORABLE.includes(status) && type !== 'opaque' && type !== 'error';
 }
 
-/** The request headers that an answer depends on, in lower case; `undefined` if on more than headers (RFC 9110, section 12.5.5). */
+/**
+ * The request headers that an answer depends on, in lower case; `undefined` if on more than headers (RFC 9110, section 12.5.5), or
+ * on what is none.
+ */
 export function variesBy({ headers, type }: Response): readonly string[] | undefined {
   // Across origins `Vary` is not shown: what is negotiated without asking first may have been.
   const vary = headers.get('vary') ?? (type === 'cors' ? 'accept, accept-language' : '');
-  const names = vary.split(',').map((name) => name.trim().toLowerCase());
-  if (names.includes('*')) return undefined;
-  return [...new Set(names)].filter((name) => name !== '').sort();
+  const names = new Set(vary.split(',').map((name) => name.trim().toLowerCase()));
+  names.delete('');
+  return names.has('*') || ![...names].every(isToken) ? undefined : [...names].sort();
 }
 
 /** When an answer was received, how old it was by then, and what it depends on. */
@@ -55,12 +58,22 @@ export function toStored(
 ): StoredResponse {
   const { url, redirected, type, status, statusText, headers } = response;
   const bodyBytes = body?.byteLength ?? 0;
-  return { url, redirected, type, status, statusText, headers: kept(headers), body, bodyBytes, ...reception };
+  return {
+    url,
+    redirected,
+    type,
+    status,
+    statusText,
+    headers: kept(headers, body === null),
+    body,
+    bodyBytes,
+    ...reception,
+  };
 }
 
 /** A stored answer that a 304 has confirmed: with the headers of the 304, and as young as that (RFC 9111, section 4.3.4). */
 export function confirmed(stored: StoredResponse, { headers }: Response, reception: Reception): StoredResponse {
-  const news = kept(headers).filter(([name]) => !OF_THE_BODY.includes(name));
+  const news = kept(headers, false).filter(([name]) => !OF_THE_BODY.includes(name));
   const renewed = new Set(news.map(([name]) => name));
   return { ...stored, ...reception, headers: [...stored.headers.filter(([name]) => !renewed.has(name)), ...news] };
 }
@@ -73,7 +86,8 @@ export function toResponse(stored: StoredResponse, ageMs: number, cacheStatus: s
   const { headers } = response;
   // Into the Headers that are there: to be given them, the platform makes a list, checks it, and copies it. What else may have
   // got into the store is not ours to hand out.
-  for (const [name, value] of stored.headers) if (!NOT_KEPT.has(name.toLowerCase())) headers.append(name, value);
+  for (const [name, value] of stored.headers)
+    if (isKept(name.toLowerCase(), body === null)) headers.append(name, value);
   headers.append('age', String(Math.floor(Math.max(0, ageMs) / 1_000)));
   headers.append('cache-status', cacheStatus);
   if (body !== null && status !== 204) headers.append('content-length', String(body.byteLength));
@@ -84,7 +98,10 @@ export function toResponse(stored: StoredResponse, ageMs: number, cacheStatus: s
  * The header fields with which a server is asked whether a stored answer still holds; `undefined` if it has given none.
  * Across origins none is sent: it would cause a CORS preflight, and the browser's own cache asks by itself.
  */
-export function validatorsOf({ headers, type }: StoredResponse): Readonly<Record<string, string>> | undefined {
+export function validatorsOf({
+  headers,
+  type,
+}: Pick<StoredResponse, 'headers' | 'type'>): Readonly<Record<string, string>> | undefined {
   if (type === 'cors') return undefined;
   const etag = headers.find(([name]) => name === 'etag')?.[1];
   if (etag !== undefined) return { 'if-none-match': etag };
@@ -147,7 +164,11 @@ function isPairOfTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'string';
 }
 
-function kept(headers: Headers): [name: string, value: string][] {
+function kept(headers: Headers, isBodiless: boolean): [name: string, value: string][] {
   const ofConnection = (headers.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase());
-  return [...headers].filter(([name]) => !NOT_KEPT.has(name) && !ofConnection.includes(name));
+  return [...headers].filter(([name]) => isKept(name, isBodiless) && !ofConnection.includes(name));
+}
+
+function isKept(name: string, isBodiless: boolean): boolean {
+  return !NOT_KEPT.has(name) && (isBodiless || !OF_THE_ENCODING.includes(name));
 }

@@ -74,6 +74,21 @@ test('client.close() gives running calls no time, with drainMs 0', async () => {
   expect(closed.state).toBe('resolved');
 });
 
+test('client.close() ends a call that its default keeps longer than its deadline, like any other', async () => {
+  const respond = ({ url: asked }: Request): Promise<Response> | undefined =>
+    asked === url ? new Promise<Response>(() => {}) : undefined;
+  const { client, clock } = clientBench(['hang', 204], { retry: false, deadlineMs: 5_000, fallback: { respond } });
+  const call = watch(client.fetch(url));
+  await clock.advance(8_000);
+  await client.fetch(`${url}/other`); // who comes looks for those who are lost
+  const closed = watch(client.close({ drainMs: 1_000 }));
+  await clock.advance(999);
+  expect([call.state, closed.state]).toEqual(['pending', 'pending']);
+  await clock.advance(1);
+  expect(call).toMatchObject({ state: 'rejected', error: { code: 'CLOSED' } });
+  expect(closed.state).toBe('resolved');
+});
+
 test('client.close() counts what it ends as ignored, whatever the attempt timeout', async () => {
   const { client, clock, events } = slowBench(['hang'], { attemptTimeoutMs: false, breaker: { failureThreshold: 1 } });
   const call = errorOf(client.fetch(url));

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 
 import { degradation, memoryStore } from '../../src/index.ts';
-import type { ScriptedRequest } from '../../src/testing/scripted-fetch.ts';
+import type { ScriptedRequest, ScriptStep } from '../../src/testing/scripted-fetch.ts';
 import { engine } from '../support/engine.ts';
-import { errorOf, facts, origin, url, watch } from './bench.ts';
+import { errorOf, facts, origin, pageOrigin, url, watch } from './bench.ts';
 import { down, fallbackBench, good, idle, shown, stored } from './fallback-bench.ts';
 
 const hour = 3_600_000;
+const swr = { staleWhileRevalidateMs: hour };
 
 // The server's word comes before the caller's numbers (RFC 9111, RFC 5861).
 
@@ -408,13 +409,93 @@ test('client.fetch asks again, unconditionally, when a 304 is about another answ
   expect(upstream.requests[2]?.headers.has('if-none-match')).toBe(false);
 });
 
-test('client.json asks again, unconditionally, when what a 304 confirms is no JSON', async () => {
-  const bench = fallbackBench([good('<p>', { etag: '"a"' }), { status: 304 }, good('1', { etag: '"b"' })]);
+test('client.json asks without conditions where what is kept is no JSON', async () => {
+  const bench = fallbackBench([good('<p>', { etag: '"a"' }), good('1', { etag: '"b"' })]);
   const { client, upstream } = bench;
   await shown(client.fetch(url));
   await idle(bench);
   expect((await client.json(url)).value).toBe(1);
-  expect(upstream.calls).toBe(3);
+  expect(upstream.requests.map(({ headers }) => headers.has('if-none-match'))).toEqual([false, false]);
+});
+
+test('client.fetch asks again within the same call, under one deadline, when a 304 is about another answer', async () => {
+  const script = [
+    good('one', { etag: '"a"' }),
+    { status: 304, headers: { etag: '"b"' }, delayMs: 600 },
+    { body: 'two', delayMs: 600 },
+  ];
+  const bench = fallbackBench(script, { staleIfErrorMs: 0 }, { deadlineMs: 1_000 });
+  const { client, clock, events } = bench;
+  await shown(client.fetch(url));
+  await clock.advance(5_000);
+  const call = watch(client.fetch(url));
+  await clock.advance(999);
+  expect(call.state).toBe('pending');
+  await clock.advance(1);
+  expect(call).toMatchObject({ state: 'rejected', error: { code: 'DEADLINE_EXCEEDED' } });
+  expect(facts(events, 'completed').map(({ attempts, durationMs }) => ({ attempts, durationMs }))).toEqual([
+    { attempts: 1, durationMs: 0 },
+    { attempts: 2, durationMs: 1_000 },
+  ]);
+  expect(client.snapshot().dependencies[origin]?.counters.calls).toBe(2);
+});
+
+test('client.fetch with cache mode "reload" asks without conditions, and keeps what comes', async () => {
+  const bench = fallbackBench([good('one', { etag: '"a"' }), good('two', { etag: '"a"' })], { maxAgeMs: hour });
+  const { client, upstream } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  expect(await shown(client.fetch(url, { cache: 'reload' }))).toBe('200 two');
+  await idle(bench);
+  expect(upstream.requests[1]?.headers.has('if-none-match')).toBe(false);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+  expect(upstream.calls).toBe(2);
+});
+
+const unkept: readonly { readonly what: string; readonly newer: ScriptStep; readonly result: string }[] = [
+  { what: 'no-cache', newer: good('new', { 'cache-control': 'no-cache' }), result: 'dropped' },
+  { what: 'must-revalidate', newer: good('new', { 'cache-control': 'max-age=0, must-revalidate' }), result: 'dropped' },
+  { what: 'a length above maxBodyBytes', newer: good('new', { 'content-length': '9000' }), result: 'dropped' },
+  { what: 'a body above maxBodyBytes', newer: good(`new${'x'.repeat(9_000)}`), result: 'replaced' },
+];
+
+test.for(unkept)(
+  'client.fetch does not go back to what it had, when the newer answer can’t be kept: $what',
+  async (row) => {
+    const script = [good('old'), row.newer, row.newer, row.newer, down];
+    const bench = fallbackBench(script, { ...swr, maxBodyBytes: 1_000 });
+    const { client, clock, events } = bench;
+    const text = async (): Promise<string> => (await shown(client.fetch(url))).slice(0, 7);
+    await text();
+    await idle(bench);
+    await clock.advance(1_000);
+    expect(await text()).toBe('200 old'); // at once, and refreshed behind it
+    await idle(bench);
+    expect(facts(events, 'revalidated')).toMatchObject([{ background: true, result: row.result, status: 200 }]);
+    expect(await text()).toBe('200 new');
+    await idle(bench);
+    expect(await text()).toBe('200 new');
+    await idle(bench);
+    expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+  },
+);
+
+test.for(['Accept-Encoding User-Agent', 'accept, ?', '"accept"'])(
+  'client.fetch hands out an answer that varies by what is no header, and does not keep it: %s',
+  async (vary) => {
+    const bench = fallbackBench([good('one', { vary }), down]);
+    const { client } = bench;
+    expect(await shown(client.fetch(url, { headers: { accept: 'text/plain' } }))).toBe('200 one');
+    await idle(bench);
+    expect(await errorOf(client.fetch(url))).toMatchObject({ message: 'Failed to fetch' });
+  },
+);
+
+test('client.fetch keeps the length that a HEAD was told', async () => {
+  const { client } = fallbackBench([{ headers: { 'content-length': '12345' } }], { maxAgeMs: hour });
+  const length = async (): Promise<string | null> =>
+    (await client.fetch(url, { method: 'HEAD' })).headers.get('content-length');
+  expect([await length(), await length()]).toEqual(['12345', '12345']);
 });
 
 test('client.json gives the stored value after a 304', async () => {
@@ -438,7 +519,25 @@ test('client.fetch sends no validators across origins, where they would cause a 
 
 // Refreshing behind the caller.
 
-const swr = { staleWhileRevalidateMs: hour };
+test('client.fetch does not hold it against an answer that an earlier one could not be refreshed', async () => {
+  const bench = fallbackBench([good('one'), down, 204, good('two'), good('three')], { ...swr, maxAgeMs: 1_000 });
+  const { client, clock } = bench;
+  const later = async (): Promise<void> => {
+    await idle(bench);
+    await clock.advance(2_000);
+  };
+  await shown(client.fetch(url));
+  await later();
+  await shown(client.fetch(url)); // stale, and its refresh fails
+  await idle(bench);
+  await client.fetch(url, { method: 'POST' });
+  await idle(bench);
+  await shown(client.fetch(url));
+  await later();
+  const response = await client.fetch(url);
+  expect(degradation(response)).toBeUndefined();
+  expect(await shown(response)).toBe('200 two');
+});
 
 test('client.fetch refreshes once for ten stale hits, and answers all at once', async () => {
   const { client, clock, upstream, events } = fallbackBench([good('one'), { body: 'two', delayMs: 100 }], swr);
@@ -594,4 +693,27 @@ test('client.fetch keeps answers to relative URLs, which only the given fetch ca
   await shown(client.fetch('/u/1'));
   expect(await shown(client.fetch('/u/1'))).toBe('200 one');
   expect(origin).toMatch(/^https/);
+});
+
+test('client.fetch keeps nothing of what is relative to a path that it does not know', async () => {
+  const bench = fallbackBench([good('one'), good('two')], { maxAgeMs: hour });
+  const { client, upstream } = bench;
+  await shown(client.fetch('u/1'));
+  await idle(bench);
+  const isKnown = pageOrigin() !== undefined;
+  expect(await shown(client.fetch('u/1'))).toBe(isKnown ? '200 one' : '200 two');
+  expect(upstream.calls).toBe(isKnown ? 1 : 2);
+});
+
+test('client.fetch puts no credential of a relative URL into a key', async () => {
+  const keys: string[] = [];
+  const store = memoryStore();
+  const set: typeof store.set = (key, entry) => {
+    keys.push(key);
+    return store.set(key, entry);
+  };
+  const bench = fallbackBench([good('one')], { store: { ...store, set } });
+  await shown(bench.client.fetch('/report?token=s3cret'));
+  await idle(bench);
+  expect(keys).toEqual([expect.stringMatching(/report\?#[0-9a-f]{64}$/)]);
 });

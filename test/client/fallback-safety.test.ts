@@ -329,6 +329,29 @@ test('client.fetch goes on storing what was written, after the clock was set bac
   expect(await shown(client.fetch(url))).toBe('200 two');
 });
 
+test.for([
+  { when: 'within the same millisecond', waitMs: 0, jumpMs: 0 },
+  { when: 'with the clock set back', waitMs: 400, jumpMs: -500 },
+])('client.fetch gives nobody what was there before a write of another, $when', async ({ waitMs, jumpMs }) => {
+  const script = [good('old'), 204, good('new'), good('new')];
+  const bench = fallbackBench(script, { maxAgeMs: 60_000 });
+  const { client, clock, upstream } = bench;
+  const textFor = async (partition: string): Promise<string> => {
+    const text = await shown(client.fetch(url, { partition }));
+    await idle(bench);
+    return text;
+  };
+  await textFor('bob');
+  await clock.advance(waitMs / 2);
+  await client.fetch(url, { partition: 'ann', method: 'POST' });
+  clock.jump(jumpMs);
+  expect(await textFor('ann')).toBe('200 new');
+  await clock.advance(waitMs);
+  expect(await textFor('bob')).toBe('200 new');
+  // Both have it now.
+  expect([await textFor('ann'), await textFor('bob'), upstream.calls]).toEqual(['200 new', '200 new', 4]);
+});
+
 test('client.fetch takes what it has for old, after the clock was set forward', async () => {
   const { client, clock, upstream } = fallbackBench([good('one'), good('two')], { maxAgeMs: 60_000 });
   await shown(client.fetch(url));

@@ -38,13 +38,15 @@ test.for(methods)('isRead() of %j is %s, and isWrite() is %s', ([method, read, w
 });
 
 test.for(methods)('cacheUseOf() of %j wants stored answers used if it is a read: %s', ([method, read]) => {
-  expect(cacheUseOf(asked({}, method))).toEqual(read ? { maxAgeMs: Infinity, follows: true } : undefined);
+  expect(cacheUseOf(asked({}, method))).toEqual(read ? usual : undefined);
 });
 
 test('cacheUseOf() takes a method as it was prepared, in any case', () => {
-  expect(cacheUseOf(prepareRequest(url, { method: 'head' }, false))).toEqual({ maxAgeMs: Infinity, follows: true });
+  expect(cacheUseOf(prepareRequest(url, { method: 'head' }, false))).toEqual(usual);
   expect(cacheUseOf(prepareRequest(url, { method: 'post' }, false))).toBeUndefined();
 });
+
+const usual = { maxAgeMs: Infinity, mayBeConfirmed: true, follows: true };
 
 const modes: readonly (readonly [mode: RequestCache, maxAgeMs: number | undefined])[] = [
   ['default', Infinity],
@@ -55,6 +57,16 @@ const modes: readonly (readonly [mode: RequestCache, maxAgeMs: number | undefine
   ['no-store', undefined],
 ];
 
+test('cacheUseOf() lets what is stored be confirmed, unless it is to be loaded anew', () => {
+  const may = (init: RequestInit): boolean | undefined => cacheUseOf(asked(init))?.mayBeConfirmed;
+  expect([may({}), may({ cache: 'no-cache' }), may({ headers: { 'cache-control': 'no-cache' } })]).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  expect(may({ cache: 'reload' })).toBe(false);
+});
+
 test.for(modes)('cacheUseOf() with cache mode "%s" takes a stored answer up to %d ms', ([cache, maxAgeMs]) => {
   expect(cacheUseOf(asked({ cache }))?.maxAgeMs).toBe(maxAgeMs);
 });
@@ -62,8 +74,12 @@ test.for(modes)('cacheUseOf() with cache mode "%s" takes a stored answer up to %
 test('cacheUseOf() reads the mode of a Request, unless the init has another', () => {
   const request = Object.defineProperty(new Request(url), 'cache', { value: 'no-store' });
   expect(cacheUseOf(asked({}, 'GET', request))).toBeUndefined();
-  expect(cacheUseOf(asked({ cache: 'default' }, 'GET', request))).toEqual({ maxAgeMs: Infinity, follows: true });
-  expect(cacheUseOf(asked({ cache: 'reload' }, 'GET', request))).toEqual({ maxAgeMs: -1, follows: true });
+  expect(cacheUseOf(asked({ cache: 'default' }, 'GET', request))).toEqual(usual);
+  expect(cacheUseOf(asked({ cache: 'reload' }, 'GET', request))).toEqual({
+    ...usual,
+    maxAgeMs: -1,
+    mayBeConfirmed: false,
+  });
 });
 
 const controls: readonly (readonly [cacheControl: string, maxAgeMs: number | undefined])[] = [
@@ -95,14 +111,14 @@ test.for(controls)(
 test('cacheUseOf() does not look at the headers of a Request, where the init has others: they take their place', () => {
   const request = new Request(url, { headers: { 'cache-control': 'no-store' } });
   expect(cacheUseOf(asked({ headers: { accept: 'text/plain' } }, 'GET', request))).toEqual({
-    maxAgeMs: Infinity,
+    ...usual,
     follows: true,
   });
 });
 
 test('cacheUseOf() lets neither the mode nor the header allow what the other forbids', () => {
   const headers = { 'cache-control': 'max-age=60' };
-  expect(cacheUseOf(asked({ cache: 'reload', headers }))).toEqual({ maxAgeMs: -1, follows: true });
+  expect(cacheUseOf(asked({ cache: 'reload', headers }))).toEqual({ ...usual, maxAgeMs: -1, mayBeConfirmed: false });
   expect(cacheUseOf(asked({ cache: 'no-store', headers }))).toBeUndefined();
   expect(cacheUseOf(asked({ cache: 'force-cache', headers: { 'cache-control': 'no-store' } }))).toBeUndefined();
 });
@@ -123,10 +139,10 @@ test.for(conditions)('cacheUseOf() wants nothing stored used for a request with 
 
 test('cacheUseOf() wants nothing stored used under an integrity check, which the platform makes on its own answers', () => {
   expect(cacheUseOf(asked({ integrity: 'sha256-abc' }))).toBeUndefined();
-  expect(cacheUseOf(asked({ integrity: '' }))).toEqual({ maxAgeMs: Infinity, follows: true });
+  expect(cacheUseOf(asked({ integrity: '' }))).toEqual(usual);
   const request = Object.defineProperty(new Request(url), 'integrity', { value: 'sha256-abc' });
   expect(cacheUseOf(asked({}, 'GET', request))).toBeUndefined();
-  expect(cacheUseOf(asked({ integrity: '' }, 'GET', request))).toEqual({ maxAgeMs: Infinity, follows: true });
+  expect(cacheUseOf(asked({ integrity: '' }, 'GET', request))).toEqual(usual);
 });
 
 test.for<{ readonly redirect?: RequestRedirect; readonly follows: boolean }>([

@@ -168,8 +168,6 @@ const dropped = [
   'Trailer',
   'Transfer-Encoding',
   'Upgrade',
-  'Content-Encoding',
-  'Content-Length',
   'Age',
 ];
 
@@ -179,6 +177,17 @@ test.for(dropped)('toStored() does not keep %s, beside others', (name) => {
     ['content-type', 'text/plain'],
   ] as const;
   expect(toStored(received(given), null, reception).headers).toEqual([['content-type', 'text/plain']]);
+});
+
+test('toStored() does not keep the length and the encoding of a body, which fetch has decoded; of one that is not there, it does', () => {
+  const given = [
+    ['content-encoding', 'gzip'],
+    ['content-length', '5'],
+  ] as const;
+  expect(toStored(received(given), new Uint8Array(9), reception).headers).toEqual([]);
+  const head = toStored(received(given), null, reception);
+  expect(head.headers).toEqual(given);
+  expect(toResponse(head, 0, 'steadfetch; hit').headers.get('content-length')).toBe('5');
 });
 
 const keptNames = [
