@@ -152,9 +152,23 @@ test('prepareRequest() has the signal of a Request that is given as the init', (
 
 // prepareRequest: relative URLs.
 
-test('prepareRequest() leaves a relative URL to the given fetch, which may know what it is relative to', () => {
+/** What the platform makes of it, in a page; elsewhere only a fetch of the user's own knows. */
+function resolved(relative: string): string | undefined {
+  try {
+    return new Request(relative).url;
+  } catch {
+    return undefined;
+  }
+}
+
+test('prepareRequest() hands a relative URL to the given fetch, and knows it where there is a page', () => {
   const prepared = prepareRequest('/users', { method: 'PUT' }, true);
-  expect(prepared).toMatchObject({ input: '/users', url: undefined, method: 'PUT', init: { method: 'PUT' } });
+  expect(prepared).toMatchObject({ input: '/users', method: 'PUT', init: { method: 'PUT' } });
+  expect(prepared.url?.href).toBe(resolved('/users'));
+});
+
+test('prepareRequest() knows the host of a URL that lacks the scheme alone, whoever fetches', () => {
+  expect(prepareRequest('//b.test/x', undefined, true).url?.href).toBe(resolved('//b.test/x') ?? 'https://b.test/x');
 });
 
 test('prepareRequest() knows the URL of an absolute one, whoever fetches', () => {
@@ -492,7 +506,7 @@ test('describeRequest() shows a GET without headers, for a URL alone', () => {
 
 test('describeRequest() puts a relative URL on a host that is nobody’s, when only the given fetch knows it', () => {
   const { url, method } = describeRequest(prepareRequest('/users', { method: 'PUT' }, true));
-  expect({ url, method }).toEqual({ url: 'https://relative.invalid/users', method: 'PUT' });
+  expect({ url, method }).toEqual({ url: resolved('/users') ?? 'https://relative.invalid/users', method: 'PUT' });
 });
 
 // attemptInit: what the inner fetch is given.
