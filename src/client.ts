@@ -70,7 +70,7 @@ export interface Client
   readonly snapshot: () => ClientSnapshot;
   /**
    * Forgets the stored answers of one partition, or all of them; what is under way is not stored any more. Call it when a
-   * user logs out.
+   * user logs out. It takes as long as the store goes on with it; one that gives no sign for a minute is waited for no longer.
    *
    * @throws what the store throws: then they are not forgotten.
    */

@@ -42,7 +42,7 @@ export interface FallbackOptions extends CallFallbackOptions {
   readonly partition?: Partition;
   /** Larger bodies are handed through and not stored. Default 1,048,576 (1 MiB). */
   readonly maxBodyBytes?: number;
-  /** How long the store is waited for, in ms; a slower one counts as empty. Default 1,000. */
+  /** How long the store is waited for, in ms; a slower one counts as empty. Default 1,000. `clear` has a minute, or longer. */
   readonly storeTimeoutMs?: number;
   /** Whether identical GETs that are waiting for their answer share one call. Default `false`. */
   readonly coalesce?: boolean;

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import type { Cancel, Clock } from './clock.ts';
 import type { StoreErrorEvent } from './events.ts';
 import { parseEntry } from './http/stored-response.ts';
 import { knownInMemory, type Store, type StoreEntry } from './stores/store.ts';
@@ -8,6 +8,8 @@ import { type Limit, type Timeouts, timeoutsOf } from './timeouts.ts';
 const MOST_SILENT = 16;
 // How long a store that fell silent is left alone before it is tried again.
 const REST_MS = 10_000;
+// How long a clear() may give no sign, at least: the store may have to look through all that it has.
+const CLEAR_MS = 60_000;
 
 // What is too late is told to who listens, and to nobody else.
 const NO_REASON: Limit = { reason: () => undefined };
@@ -24,8 +26,10 @@ export class GuardedStore {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #timeouts: Timeouts;
-  readonly #timeoutMs: number;
+  readonly #clearMs: number;
   #silent = 0;
+  /** How many clear() calls are waited for no longer, and have not ended. */
+  #lateClears = 0;
   #restsUntil = -Infinity;
 
   constructor(store: Store, clock: Clock, timeoutMs: number) {
@@ -33,7 +37,7 @@ export class GuardedStore {
     this.#store = store;
     this.#clock = clock;
     this.#timeouts = timeoutsOf(timeoutMs, clock);
-    this.#timeoutMs = timeoutMs;
+    this.#clearMs = Math.max(timeoutMs, CLEAR_MS);
   }
 
   /** What is kept under `key`. What came out and is no entry of ours is deleted, not trusted. */
@@ -68,28 +72,54 @@ export class GuardedStore {
     await this.#attempt('delete', () => this.#store.delete(key), onError);
   }
 
-  /** @throws what the store throws: who wants something forgotten has to know that it was not. */
+  /**
+   * Takes as long as the store goes on with it, and says nothing of how soon others are answered. One that is left alone
+   * is not asked.
+   *
+   * @throws what the store throws: who wants something forgotten has to know that it was not.
+   */
   async clear(partition: string | undefined): Promise<void> {
-    let failure: unknown = new Error(
-      `Cannot clear the store: it gives no answer within ${this.#timeoutMs} ms (storeTimeoutMs)`,
-    );
-    const clear = async (): Promise<true> => {
-      await this.#store.clear(partition);
-      return true;
-    };
-    const cleared = await this.#attempt('clear', clear, (_operation, _reason, error) => {
-      failure = error ?? failure;
+    if (this.#isLeftAlone() || this.#lateClears >= MOST_SILENT) throw cannotClear('it has fallen silent');
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      let cancel: Cancel;
+      const giveUp = (): void => {
+        isLate = true;
+        this.#lateClears += 1;
+        reject(cannotClear(`it gives no sign for ${this.#clearMs} ms`));
+      };
+      const wait = (): void => {
+        cancel = this.#clock.schedule(this.#clearMs, giveUp);
+      };
+      let onProgress = (): void => {
+        cancel();
+        if (!isLate) wait();
+      };
+      const settled = (): void => {
+        cancel();
+        if (isLate) this.#lateClears -= 1;
+        onProgress = () => {};
+      };
+      wait();
+      // In a promise of its own, as below.
+      new Promise<void>((done) => done(this.#store.clear(partition, () => onProgress()))).finally(settled).then(
+        () => resolve(),
+        (error: unknown) => reject(error ?? cannotClear('it gives no reason')),
+      );
     });
-    if (cleared === undefined) throw failure;
+  }
+
+  #isLeftAlone(): boolean {
+    return this.#silent > 0 && (this.#clock.now() < this.#restsUntil || this.#silent >= MOST_SILENT);
   }
 
   /** Runs one operation; `undefined` if it fails, or takes too long. */
-  async #attempt<R, O extends string>(
-    operation: O,
+  async #attempt<R>(
+    operation: StoreErrorEvent['operation'],
     run: () => Promise<R>,
-    onError: (operation: O, reason: string, error?: unknown) => void,
+    onError: StoreErrorListener,
   ): Promise<R | undefined> {
-    if (this.#silent > 0 && (this.#clock.now() < this.#restsUntil || this.#silent >= MOST_SILENT)) return undefined;
+    if (this.#isLeftAlone()) return undefined;
     return new Promise((resolve) => {
       let timedOut = false;
       const abort = (): void => {
@@ -112,12 +142,16 @@ export class GuardedStore {
         },
         (error: unknown) => {
           if (settle()) return;
-          onError(operation, nameOf(error), error);
+          onError(operation, nameOf(error));
           resolve(undefined);
         },
       );
     });
   }
+}
+
+function cannotClear(why: string): Error {
+  return new Error(`Cannot clear the store: ${why}`);
 }
 
 function entryIn(found: unknown, key: string): StoreEntry | undefined {

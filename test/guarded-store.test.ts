@@ -101,8 +101,8 @@ test('GuardedStore hands on what it is asked, and what comes of it', async () =>
     ['get', key],
     ['set', key, entry],
     ['delete', key],
-    ['clear', 'a'],
-    ['clear', undefined],
+    ['clear', 'a', expect.any(Function)],
+    ['clear', undefined, expect.any(Function)],
   ]);
   expect([events, clock.pending]).toStrictEqual([[], 0]);
 });
@@ -453,32 +453,88 @@ test('GuardedStore.clear() rejects with an error, when the store rejects with no
   }
 });
 
-test('GuardedStore.clear() rejects after its time, when the store hangs, and at once while it is left alone', async () => {
-  const { asked, clock, run } = bench(silence);
-  const first = watch(run.clear());
-  await clock.advance(999);
-  expect(first).toStrictEqual({});
-  await clock.advance(1);
-  expect(first.error).toMatchObject({
-    message: 'Cannot clear the store: it gives no answer within 1000 ms (storeTimeoutMs)',
-  });
-  await expect(run.clear()).rejects.toThrow(
-    'Cannot clear the store: it gives no answer within 1000 ms (storeTimeoutMs)',
-  );
-  expect([asked, clock.pending]).toStrictEqual([['clear'], 0]);
+test('GuardedStore.clear() takes as long as the store needs, while others are answered', async () => {
+  const { ends, answer } = later();
+  const { asked, clock, run } = bench((operation) => (operation === 'clear' ? answer() : Promise.resolve(entryOf())));
+  const cleared = watch(run.clear());
+  await clock.advance(59_999);
+  expect(await run.get()).toStrictEqual(entryOf());
+  expect([cleared, asked]).toStrictEqual([{}, ['clear', 'get']]);
+  ends[0]?.resolve('whatever');
+  await clock.advance(0);
+  expect([cleared, clock.pending]).toStrictEqual([{ value: undefined }, 0]);
 });
 
-test('GuardedStore.clear() counts as silence like any other operation, and so does what it says late', async () => {
+test('GuardedStore.clear() rejects after a minute without a sign, and takes the store from nobody', async () => {
+  const { clock, events, run } = bench((operation) => (operation === 'clear' ? silence() : Promise.resolve(entryOf())));
+  const first = watch(run.clear());
+  await clock.advance(59_999);
+  expect(first).toStrictEqual({});
+  await clock.advance(1);
+  expect(first.error).toStrictEqual(new Error('Cannot clear the store: it gives no sign for 60000 ms'));
+  expect(await run.get()).toStrictEqual(entryOf());
+  expect([events, clock.pending]).toStrictEqual([[], 0]);
+});
+
+test('GuardedStore.clear() has no less time than the store has for everything else', async () => {
+  const { clock, run } = bench(silence, 90_000);
+  const cleared = watch(run.clear());
+  await clock.advance(89_999);
+  expect(cleared).toStrictEqual({});
+  await clock.advance(1);
+  expect(cleared.error).toStrictEqual(new Error('Cannot clear the store: it gives no sign for 90000 ms'));
+});
+
+test.for([
+  { what: 'goes on', ends: 'resolves', expected: { value: undefined } },
+  {
+    what: 'stops',
+    ends: 'rejects',
+    expected: { error: new Error('Cannot clear the store: it gives no sign for 60000 ms') },
+  },
+])('GuardedStore.clear() $ends, when the store says for an hour that it goes on, and then $what', async (story) => {
+  const { ends, answer } = later();
+  let goOn = (): void => {};
+  const { clock, run } = bench((_operation, _partition, onProgress) => {
+    goOn = onProgress as () => void;
+    return answer();
+  });
+  const cleared = watch(run.clear());
+  for (let minute = 0; minute < 60; minute += 1) {
+    await clock.advance(59_999);
+    goOn();
+  }
+  expect(cleared).toStrictEqual({});
+  if (story.what === 'goes on') ends[0]?.resolve(undefined);
+  await clock.advance(60_000);
+  expect(cleared).toStrictEqual(story.expected);
+  // What it says after that starts nothing.
+  goOn();
+  expect(clock.pending).toBe(0);
+});
+
+test('GuardedStore.clear() rejects at once while the store is left alone', async () => {
+  const { asked, clock, run } = bench(silence);
+  watch(run.get());
+  await clock.advance(1_000);
+  await expect(run.clear()).rejects.toThrow('Cannot clear the store: it has fallen silent');
+  expect([asked, clock.pending]).toStrictEqual([['get'], 0]);
+  await clock.advance(10_000);
+  watch(run.clear());
+  expect(asked).toStrictEqual(['get', 'clear']);
+});
+
+test('GuardedStore.clear() rejects at once while 16 others have not ended, until one of them does', async () => {
   const { ends, answer } = later();
   const { asked, clock, run } = bench(answer);
-  watch(run.clear());
-  await clock.advance(1_000);
-  await run.get();
-  expect(asked).toStrictEqual(['clear']);
-  ends[0]?.resolve(undefined);
+  for (let time = 0; time < 16; time += 1) watch(run.clear());
+  await clock.advance(60_000);
+  await expect(run.clear()).rejects.toThrow('Cannot clear the store: it has fallen silent');
+  expect(asked).toHaveLength(16);
+  ends[7]?.reject(new Error('late'));
   await clock.advance(0);
-  watch(run.get());
-  expect(asked).toStrictEqual(['clear', 'get']);
+  watch(run.clear());
+  expect(asked).toHaveLength(17);
 });
 
 test('GuardedStore leaves no timer, whatever the store does in time', async () => {

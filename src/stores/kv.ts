@@ -97,13 +97,14 @@ export function kvStore(options: KvStoreOptions): Store {
       await kv().put(name, value, { expiration: Math.ceil(expiresAt / 1_000) });
     },
     delete: async (key) => remove(await names.of(key)),
-    async clear(partition) {
+    async clear(partition, onProgress) {
       const wanted = await names.within(partition);
       let cursor: string | undefined;
       do {
         const page = await kv().list({ prefix: wanted, ...(cursor === undefined ? {} : { cursor }) });
         await Promise.all(page.keys.map(({ name }) => remove(name)));
         cursor = page.list_complete ? undefined : page.cursor;
+        onProgress?.();
       } while (cursor !== undefined);
     },
   };

@@ -55,7 +55,7 @@ const KEYS_PER_PAGE = 500;
 /**
  * A store in Redis or Valkey, for all instances of a service: shared in the sense of RFC 9111. Entries expire with their use; how
  * much memory they may take is the server's `maxmemory`. An operation rejects with what the client throws, or at once while
- * it has no connection. `clear` looks through all keys of the server.
+ * it has no connection. `clear` looks through all keys of the server, however long that takes.
  *
  * @throws TypeError naming the option and the value.
  */
@@ -90,7 +90,7 @@ export function redisStore(options: RedisStoreOptions): Store {
     async delete(key) {
       await connected().unlink(await names.of(key));
     },
-    async clear(partition) {
+    async clear(partition, onProgress) {
       const start = await names.within(partition);
       const MATCH = `${start.replace(/[*?[\]\\]/g, '\\$&')}*`;
       for (const server of await serversOf(connected())) {
@@ -100,6 +100,7 @@ export function redisStore(options: RedisStoreOptions): Store {
           // One at a time: those of a cluster's server are not all in one slot.
           await Promise.all(page.keys.map((key) => connected().unlink(String(key))));
           cursor = String(page.cursor);
+          onProgress?.();
         } while (cursor !== '0');
       }
     },

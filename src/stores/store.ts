@@ -56,8 +56,11 @@ export interface Store {
   set(key: string, entry: StoreEntry): Promise<void>;
   /** Forgets a key. */
   delete(key: string): Promise<void>;
-  /** Forgets the keys of one partition, or all. */
-  clear(partition?: string): Promise<void>;
+  /**
+   * Forgets the keys of one partition, or all. May take its time, if it says that it goes on: one that neither ends nor
+   * calls `onProgress` for a minute (or `storeTimeoutMs`, if that is longer) is waited for no longer.
+   */
+  clear(partition?: string, onProgress?: () => void): Promise<void>;
 }
 
 /** What is kept under a key, without waiting. */

@@ -289,10 +289,28 @@ test('client.clear rejects with what the store throws: who logs out must know', 
   expect(await errorOf(fallbackBench([200], { store }).client.clear())).toBe(error);
   const hanging = fallbackBench([200], { store: { ...openStore(), clear: () => new Promise<void>(() => {}) } });
   const clearing = errorOf(hanging.client.clear());
-  await hanging.clock.advance(1_000);
-  expect(await clearing).toEqual(
-    new Error('Cannot clear the store: it gives no answer within 1000 ms (storeTimeoutMs)'),
-  );
+  await hanging.clock.advance(60_000);
+  expect(await clearing).toEqual(new Error('Cannot clear the store: it gives no sign for 60000 ms'));
+});
+
+test.for([
+  { what: 'takes five seconds', takesMs: 5_000, state: 'resolved' },
+  { what: 'never ends', takesMs: Infinity, state: 'rejected' },
+])('client.clear() that $what takes the store from nobody else', async ({ takesMs, state }) => {
+  const { promise: cleared, resolve } = Promise.withResolvers<void>();
+  const store = { ...openStore(), clear: () => cleared };
+  const { client, clock, events } = fallbackBench([good('of b'), down], { store });
+  clock.schedule(takesMs, resolve);
+  const asB = { partition: 'b' };
+  await shown(client.fetch(url, asB));
+  await clock.advance(0);
+  const clearing = watch(client.clear({ partition: 'a' }));
+  for (let second = 0; second < 60; second += 1) {
+    await clock.advance(1_000);
+    expect(await shown(client.fetch(url, asB))).toBe('200 of b');
+  }
+  expect(clearing.state).toBe(state);
+  expect(events.filter(({ type }) => type === 'store-error')).toEqual([]);
 });
 
 test('client.clear resolves without a store, and refuses what is no partition', async () => {

@@ -161,8 +161,9 @@ const drives: Readonly<Record<string, () => Promise<Driven>>> = {
     const read = client.fetch('https://users.test/u/1');
     await clock.advance(1_000);
     await read;
+    const refused = await errorOf(client.clear(), clock, 1_000);
     await clock.advance(20_000);
-    return { errors: [await errorOf(client.clear(), clock, 1_000)], events };
+    return { errors: [refused, await errorOf(client.clear(), clock, 61_000)], events };
   },
 };
 

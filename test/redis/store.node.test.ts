@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 
 import { redisStore } from '../../src/adapters/redis.ts';
 import { createClient, degradation, type SteadEvent } from '../../src/index.ts';
@@ -70,12 +70,16 @@ test('redisStore() forgets nothing of a store whose prefix begins as its own doe
   for (const their of theirs) for (const key of keys) expect((await their.get(key))?.key).toBe(key);
 });
 
-test('redisStore() clears thousands of entries', { timeout: 60_000 }, async () => {
+test('redisStore() clears thousands of entries, and says after each page that it goes on', {
+  timeout: 60_000,
+}, async () => {
   const all = redis.multi();
   for (let entry = 0; entry < 5_000; entry += 1) all.set(`steadfetch:answers ann GET ${entry}`, 'x');
   await all.exec();
-  await store().clear('ann');
+  const onProgress = vi.fn();
+  await store().clear('ann', onProgress);
   expect(await redis.keys('*')).toEqual([]);
+  expect(onProgress.mock.calls.length).toBeGreaterThan(5);
 });
 
 test('redisStore() keeps keys short, however long a URL is', async () => {

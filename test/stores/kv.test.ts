@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { createClient, type SteadEvent } from '../../src/index.ts';
 import { type KvNamespace, type KvStoreOptions, kvStore } from '../../src/stores/kv.ts';
@@ -123,14 +123,16 @@ test('kvStore() keeps keys that are too long for KV by their SHA-256, apart and 
   expect(values.size).toBe(0);
 });
 
-test('kvStore() forgets one partition over all pages, and no other; or all that is its own', async () => {
+test('kvStore() forgets one partition over all pages, and no other; or all that is its own; and says that it goes on', async () => {
   const { store, values, kv } = bench();
   const keys = ['a', 'ab', 'a%20b'].flatMap((owner) =>
     [1, 2, 3].map((number) => `${owner} GET https://api.test/${number}`),
   );
   for (const each of keys) await store.set(each, entryOf(each));
   await kv.put('somebody else’s', new Uint8Array(1), { expiration: 0 });
-  await store.clear('a');
+  const onProgress = vi.fn();
+  await store.clear('a', onProgress);
+  expect(onProgress).toHaveBeenCalledTimes(2);
   expect([...values.keys()].filter((name) => name.startsWith('steadfetch a '))).toEqual([]);
   expect(values.size).toBe(7);
   await store.clear();
