@@ -3,7 +3,7 @@
  * @module steadfetch/ky
  */
 
-import type { Input, KyInstance, Options, ResponsePromise } from 'ky';
+import type { Input, KyInstance, Options, ResponsePromise, RetryOptions } from 'ky';
 import { checkMethods } from '../checks.ts';
 import type { CallOptions, FetchInit } from '../client-options.ts';
 
@@ -26,7 +26,7 @@ export type SteadKy = KyInstance &
 /**
  * A ky instance that calls through `client`. Hooks, prefixes, headers and shortcuts of ky stay as they are; its own
  * retries and timeouts are off, also where a call asks for them: three attempts of ky around three of the client would be
- * nine. What the client throws comes through as it is; a network error becomes ky's `NetworkError`, as ever.
+ * nine. A hook may have a request sent again (`ky.retry()`), as often as ky's `retry` says. What the client throws comes through as it is; a network error becomes ky's `NetworkError`, as ever.
  *
  * @param ky The instance to extend; it is not changed.
  * @throws TypeError if `ky` or `client` is none.
@@ -39,13 +39,22 @@ export function extendKy(ky: KyInstance, client: KyBackend): SteadKy {
     hooks: {
       init: [
         (options) => {
-          options.retry = 0;
+          options.retry = forcedOnly(options);
           options.timeout = false;
           options.totalTimeout = false;
         },
       ],
     },
   }) as SteadKy;
+}
+
+/** ky's retries for who asks for one: without methods, it makes none of its own. */
+function forcedOnly({ retry, hooks }: Options): RetryOptions {
+  const given = typeof retry === 'number' ? { limit: retry } : retry;
+  // Where it retries, ky keeps a copy of the request, for hooks that send it again or look into it. Nobody else would want a
+  // long body in memory.
+  const wantsCopy = [hooks?.afterResponse, hooks?.beforeError].some((those) => those !== undefined && those.length > 0);
+  return { ...given, ...(wantsCopy ? {} : { limit: 0 }), methods: [] };
 }
 
 /**

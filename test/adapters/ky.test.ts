@@ -1,5 +1,11 @@
-import ky, { HTTPError, isNetworkError } from 'ky';
-import { expect, test } from 'vitest';
+import ky, {
+  type AfterResponseHook,
+  type BeforeErrorHook,
+  HTTPError,
+  isNetworkError,
+  type Options as KyOptions,
+} from 'ky';
+import { expect, test, vi } from 'vitest';
 
 import { extendKy } from '../../src/adapters/ky.ts';
 import { type Client, type ClientOptions, degradation, memoryStore } from '../../src/index.ts';
@@ -120,6 +126,103 @@ test.for<{ readonly what: string; readonly body: NonNullable<RequestInit['body']
   await during(bench, errorOf(bench.api.put(url, { body })));
   expect(bench.upstream.calls).toBe(calls);
 });
+
+// Hooks that send a request again.
+
+const resends: readonly { readonly how: string; readonly make: (api: () => Api) => AfterResponseHook }[] = [
+  {
+    how: 'ky.retry()',
+    make:
+      () =>
+      ({ request, response }) =>
+        response.status === 401
+          ? ky.retry({ request: new Request(request, withToken(request)), code: 'TOKEN_REFRESHED', delay: 0 })
+          : undefined,
+  },
+  {
+    how: 'a call of its own',
+    make:
+      (api) =>
+      async ({ request, response }) =>
+        response.status === 401 ? api()(new Request(request, withToken(request))) : undefined,
+  },
+];
+
+function withToken(request: Request): RequestInit {
+  const headers = new Headers(request.headers);
+  headers.set('authorization', 'token new');
+  return { headers };
+}
+
+const guarded: ScriptStep = async ({ headers, body }) => {
+  const isNew = headers.get('authorization') === 'token new';
+  return isNew ? { body: `got ${await new Response(body).text()}` } : 401;
+};
+
+test.for(
+  resends.flatMap(({ how, make }) => [
+    { how, make, method: 'GET', options: {}, answer: 'got ' },
+    { how, make, method: 'POST', options: { json: { a: 1 } }, answer: 'got {"a":1}' },
+    { how, make, method: 'PUT', options: { body: new Uint8Array([97]) }, answer: 'got a' },
+  ]),
+)('extendKy() lets an afterResponse hook send a $method again, by $how', async ({ make, method, options, answer }) => {
+  const bench = kyBench([guarded]);
+  const own: Api = bench.api.extend({ hooks: { afterResponse: [make(() => own)] } }) as Api;
+  expect(await own(url, { method, ...options }).text()).toBe(answer);
+  expect(bench.upstream.calls).toBe(2);
+});
+
+test.for([
+  { retry: undefined, calls: 3 },
+  { retry: 0, calls: 1 },
+  { retry: 1, calls: 2 },
+  { retry: { limit: 4, methods: ['get'] }, calls: 5 },
+])('extendKy() lets a hook send a request again as often as ky’s retry says: $retry', async ({ retry, calls }) => {
+  const bench = kyBench([401]);
+  const afterResponse = [() => ky.retry({ delay: 0 })];
+  const options = { hooks: { afterResponse }, ...(retry === undefined ? {} : { retry }) };
+  expect(await errorOf(bench.api.get(url, options))).toMatchObject({ name: 'ForceRetryError' });
+  expect(bench.upstream.calls).toBe(calls);
+});
+
+test('extendKy() lets a beforeError hook read what was sent', async () => {
+  const seen: string[] = [];
+  const beforeError: BeforeErrorHook = async ({ request, error }) => {
+    seen.push(await request.text());
+    return error;
+  };
+  const { api } = kyBench([400]);
+  await errorOf(api.post(url, { json: { a: 1 }, hooks: { beforeError: [beforeError] } }));
+  expect(seen).toEqual(['{"a":1}']);
+});
+
+test.for([
+  { what: 'a status', script: [503], calls: 3 },
+  { what: 'a network error', script: [new TypeError('Failed to fetch')], calls: 3 },
+  { what: 'a status that the client does not repeat', script: [500], calls: 1 },
+] as const)('extendKy() has ky repeat nothing by itself for the sake of a hook: $what', async ({ script, calls }) => {
+  const bench = kyBench(script, { retry: { initialDelayMs: 0, statusCodes: [503] } });
+  const shouldRetry = vi.fn(() => true);
+  const options = { retry: { limit: 5, shouldRetry, retryOnTimeout: true }, hooks: { afterResponse: [() => {}] } };
+  expect(await during(bench, errorOf(bench.api.get(url, options)))).toBeInstanceOf(Error);
+  expect([bench.upstream.calls, shouldRetry.mock.calls.length]).toEqual([calls, 0]);
+});
+
+test.for([
+  { what: 'no copy of a body, where no hook wants one', options: {}, copies: 0 },
+  { what: 'no copy of a body, where ky is not to retry', options: { retry: 0, ...hooksThatLook() }, copies: 0 },
+  { what: 'a copy of a body for a hook that may want it', options: hooksThatLook(), copies: 1 },
+])('extendKy() has ky keep $what', async ({ options, copies }) => {
+  const clone = vi.spyOn(Request.prototype, 'clone');
+  const bench = kyBench([200]);
+  await bench.api.put(url, { body: new Uint8Array(3), ...options });
+  expect(clone).toHaveBeenCalledTimes(copies);
+  clone.mockRestore();
+});
+
+function hooksThatLook(): KyOptions {
+  return { hooks: { afterResponse: [() => {}] } };
+}
 
 // What the client adds.
 

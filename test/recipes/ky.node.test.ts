@@ -1,4 +1,4 @@
-import ky from 'ky';
+import ky, { type AfterResponseHook, type Options } from 'ky';
 import { createClient } from 'steadfetch';
 import { extendKy, type SteadKy } from 'steadfetch/ky';
 import { expect, test } from 'vitest';
@@ -69,4 +69,66 @@ test('ky: a timeout comes as it is', async () => {
   const { url } = await upstream(() => new Response(), 'hang');
   const late = extendKy(ky, createClient({ attemptTimeoutMs: 50, retry: false })).get(url);
   await expect(late).rejects.toMatchObject({ name: 'TimeoutError', code: 'ATTEMPT_TIMEOUT' });
+});
+
+const looks = { hooks: { afterResponse: [() => {}], beforeError: [({ error }: { error: Error }) => error] } };
+const eager = { limit: 5, retryOnTimeout: true, shouldRetry: () => true };
+
+test.for<{ readonly trouble: Trouble; readonly options: Options; readonly error: object }>([
+  { trouble: 503, options: {}, error: { name: 'HTTPError' } },
+  { trouble: 'reset', options: {}, error: { name: 'NetworkError' } },
+  { trouble: 'hang', options: {}, error: { code: 'ATTEMPT_TIMEOUT' } },
+  ...([503, 'reset', 'hang'] as const).map((trouble) => ({ trouble, options: { retry: eager }, error: {} })),
+])('ky: hooks or not, the client alone repeats a read: $trouble, $options', async ({ trouble, options, error }) => {
+  const { url, requests } = await upstream(() => new Response(), ...Array<Trouble>(20).fill(trouble));
+  const client = createClient({ attemptTimeoutMs: 100, retry: { maxAttempts: 2, initialDelayMs: 1 } });
+  await expect(extendKy(ky, client).get(url, { ...looks, ...options })).rejects.toMatchObject(error);
+  expect(requests).toHaveLength(2);
+});
+
+test('ky: a hook gets a new token, and sends what was asked for again, with its body', async () => {
+  const { url, requests } = await upstream(async (request) => {
+    if (request.headers.get('authorization') !== 'token new') return new Response(null, { status: 401 });
+    return new Response(`took ${await request.text()}`);
+  });
+  const refresh: AfterResponseHook = ({ request, response }) => {
+    if (response.status !== 401) return;
+    const headers = new Headers(request.headers);
+    headers.set('authorization', 'token new');
+    return ky.retry({ request: new Request(request, { headers }), code: 'TOKEN_REFRESHED', delay: 0 });
+  };
+  const api = createApi(url).extend({ hooks: { afterResponse: [refresh] } });
+  expect(await api.post('orders', { json: { tea: 1 } }).text()).toBe('took {"tea":1}');
+  const parts = new Blob(['a stream', ' in parts']).stream();
+  expect(await api.post('orders', { body: parts, headers: { 'content-type': 'application/x-parts' } }).text()).toBe(
+    'took a stream in parts',
+  );
+  expect(requests).toEqual(Array(4).fill('POST /orders'));
+});
+
+test.for([looks, {}])('ky: a stream goes out as it comes, with hooks or without', async (options) => {
+  const { promise: firstCame, resolve } = Promise.withResolvers<void>();
+  const { url } = await upstream(async ({ body }) => {
+    let length = 0;
+    for await (const chunk of body as ReadableStream<Uint8Array>) {
+      length += chunk.length;
+      resolve();
+    }
+    return Response.json(length);
+  });
+  let parts = 0;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      // The second is there when the first has arrived.
+      if (parts > 0) await firstCame;
+      if (parts < 10) controller.enqueue(new Uint8Array(10_000));
+      else controller.close();
+      parts += 1;
+    },
+  });
+  expect(
+    await createApi(url)
+      .put('files', { body, ...options })
+      .json(),
+  ).toBe(100_000);
 });
