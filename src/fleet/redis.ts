@@ -10,6 +10,8 @@ import { FLEET_SCRIPT } from './redis-script.ts';
 export interface RedisClient {
   /** `false` while it has no connection: then nothing is asked of it. */
   readonly isReady?: boolean;
+  /** `false` once it is closed: then its duplicate looks for the server no longer. */
+  readonly isOpen?: boolean;
   /** Runs a Lua script. */
   eval(script: string, options: { readonly keys: string[]; readonly arguments: string[] }): Promise<unknown>;
   /** Another connection like this one, for messages: it is opened, and closed, by the fleet. */
@@ -231,7 +233,10 @@ class RedisEngine implements FleetEngine {
     let wasReady = false;
     const isCurrent = (): boolean => this.#connection === connection;
     subscriber.on('error', (error) => {
-      if (isCurrent()) this.#tellAll(({ onLost }) => onLost(wordOf(error)));
+      // The client that it belongs to has been closed. Between attempts to connect it waits by timers, which keep the process
+      // alive whatever unref() says.
+      if (this.#client.isOpen === false) this.#forget(connection, wordOf(error));
+      else if (isCurrent()) this.#tellAll(({ onLost }) => onLost(wordOf(error)));
     });
     subscriber.on('ready', () => {
       // Also when it is there for the first time: but then there is nothing that was not heard.

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createClient as connect } from 'redis';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 
 import { type RedisClient, redisFleet } from '../../src/adapters/redis.ts';
 import { type Client, createClient, type Fleet, type SteadEvent } from '../../src/index.ts';
@@ -364,13 +364,21 @@ test('what a frozen Redis was told takes nobody down when it thaws', { timeout: 
   ]);
 });
 
-test('redisFleet() lets the process end', { timeout: 60_000 }, async () => {
-  const child = spawn(process.execPath, ['test/support/fleet-leaver.ts', server.url], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(30_000) });
-  expect(code).toBe(0);
-});
+test.for(['is there', 'has gone'])(
+  'redisFleet() lets the process end, when Redis %s',
+  { timeout: 60_000 },
+  async (how) => {
+    const child = spawn(process.execPath, ['test/support/fleet-leaver.ts', server.url, how], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void child.kill());
+    const ended = once(child, 'exit', { signal: AbortSignal.timeout(30_000) });
+    await once(child.stdout, 'data');
+    if (how === 'has gone') await server.kill();
+    const [code] = await ended;
+    expect(code).toBe(0);
+  },
+);
 
 test('redisFleet() keeps nothing of a dependency to which nothing has happened, whoever chooses hosts', {
   timeout: 60_000,
