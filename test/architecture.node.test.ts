@@ -253,6 +253,7 @@ test('only its own store knows idb-keyval, only its adapter ky, and only otel/ O
   expect(packages).toEqual(
     [
       'adapters/ky.ts → ky',
+      'otel/gauges.ts → @opentelemetry/api',
       'otel/instrument.ts → @opentelemetry/api',
       'otel/metrics.ts → @opentelemetry/api',
       'otel/attributes.ts → @opentelemetry/api',

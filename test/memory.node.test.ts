@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 
 import { type Client, createClient } from '../src/index.ts';
+import { instrument } from '../src/otel/index.ts';
 
 setFlagsFromString('--expose-gc');
 const gc: () => void = runInNewContext('gc');
@@ -51,6 +52,17 @@ test('client.fetch lets go of the body of a request with its call', async () => 
   const sent = await send();
   await bytesInUse();
   expect(sent.deref()).toBeUndefined();
+});
+
+test('instrument() holds no client for metrics that nobody has set up', async () => {
+  const watched = (): WeakRef<Client> => {
+    const client = createClient({ fetch: upstream });
+    instrument(client);
+    return new WeakRef(client);
+  };
+  const client = watched();
+  await bytesInUse();
+  expect(client.deref()).toBeUndefined();
 });
 
 test.for(uses)('$use leaves nothing behind, under a signal that outlives it', { timeout: 60_000 }, async ({ call }) => {

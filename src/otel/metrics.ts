@@ -1,7 +1,6 @@
-import type { Attributes, BatchObservableResult, Meter } from '@opentelemetry/api';
+import type { Attributes, Meter } from '@opentelemetry/api';
 
 import type { CompletedEvent, FallbackEvent, Listener, SteadEvent } from '../events.ts';
-import type { CircuitState } from '../model/circuit.ts';
 import type { ClientSnapshot } from '../snapshot.ts';
 import { type CallEnd, type CallObserver, nameOf, observe, type StartedCall } from '../telemetry.ts';
 import {
@@ -11,14 +10,12 @@ import {
   serverAttributes,
   storeErrorAttribute,
 } from './attributes.ts';
+import { gauge } from './gauges.ts';
 
 // What the conventions advise for the duration of HTTP requests, in seconds.
 const SECONDS = {
   explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
 };
-
-/** The value of `steadfetch.circuit.state`: the higher, the worse. */
-const STATES: Readonly<Record<CircuitState, number>> = { closed: 0, 'half-open': 1, open: 2 };
 
 type Instruments = ReturnType<typeof instruments>;
 
@@ -67,33 +64,6 @@ function instruments(meter: Meter) {
       description: 'Changes of the state of circuits.',
       unit: '{transition}',
     }),
-    state: meter.createObservableGauge('steadfetch.circuit.state', {
-      description: 'State of the circuit: 0 closed, 1 half-open, 2 open.',
-    }),
-    outage: meter.createObservableGauge('steadfetch.circuit.outage.duration', {
-      description: 'For how long the circuit has not been closed; 0 while it is.',
-      unit: 's',
-    }),
-    running: meter.createObservableGauge('steadfetch.bulkhead.running', {
-      description: 'Calls that hold a slot.',
-      unit: '{call}',
-    }),
-    runningLimit: meter.createObservableGauge('steadfetch.bulkhead.running.limit', {
-      description: 'Calls that may hold a slot.',
-      unit: '{call}',
-    }),
-    queued: meter.createObservableGauge('steadfetch.bulkhead.queued', {
-      description: 'Calls that wait for a slot.',
-      unit: '{call}',
-    }),
-    queuedLimit: meter.createObservableGauge('steadfetch.bulkhead.queued.limit', {
-      description: 'Calls that may wait for a slot.',
-      unit: '{call}',
-    }),
-    retriesAvailable: meter.createObservableGauge('steadfetch.retry.available', {
-      description: 'Retries that the budget would grant now.',
-      unit: '{request}',
-    }),
   };
 }
 
@@ -110,19 +80,7 @@ export function measure(client: MeasuredClient, meter: Meter): () => void {
   // First: it throws for what is no client, and nothing is set up yet. A snapshot would restore the client, too early on Workers.
   const name = nameOf(client);
   const all = instruments(meter);
-  const { state, outage, running, runningLimit, queued, queuedLimit, retriesAvailable } = all;
-  const gauges = [state, outage, running, runningLimit, queued, queuedLimit, retriesAvailable];
-  let known = new Set<string>();
-  const onCollect = (result: BatchObservableResult): void => {
-    const snapshot = client.snapshot();
-    const now = new Set(Object.keys(snapshot.dependencies));
-    observeStates(snapshot, all, result);
-    // What is not observed any more would stay as it was for good: who is forgotten is well, as far as we know.
-    for (const dependency of known)
-      if (!now.has(dependency)) observeGone(callAttributes({ client: name, dependency }), all, result);
-    known = now;
-  };
-  meter.addBatchObservableCallback(onCollect, gauges);
+  const stopGauging = gauge(client, meter);
   const unsubscribe = client.subscribe((event) => {
     // What is of no call.
     const { type, dependency } = event;
@@ -148,30 +106,8 @@ export function measure(client: MeasuredClient, meter: Meter): () => void {
   return () => {
     unobserve();
     unsubscribe();
-    meter.removeBatchObservableCallback(onCollect, gauges);
+    stopGauging();
   };
-}
-
-function observeStates(
-  { name, at, dependencies }: ClientSnapshot,
-  all: Instruments,
-  result: BatchObservableResult,
-): void {
-  for (const [dependency, each] of Object.entries(dependencies)) {
-    const of = callAttributes({ client: name ?? undefined, dependency });
-    const { breaker, outageSince, running, maxConcurrent, queued, maxQueued, retriesAvailable } = each;
-    if (breaker !== null) result.observe(all.state, STATES[breaker.state], of);
-    if (breaker !== null) result.observe(all.outage, Math.max(0, at - (outageSince ?? at)) / 1_000, of);
-    result.observe(all.running, running, of);
-    result.observe(all.queued, queued, of);
-    if (maxConcurrent !== null) result.observe(all.runningLimit, maxConcurrent, of);
-    if (maxQueued !== null) result.observe(all.queuedLimit, maxQueued, of);
-    if (retriesAvailable !== null) result.observe(all.retriesAvailable, retriesAvailable, of);
-  }
-}
-
-function observeGone(of: Attributes, all: Instruments, result: BatchObservableResult): void {
-  for (const gauge of [all.state, all.outage, all.running, all.queued]) result.observe(gauge, 0, of);
 }
 
 class MeasuredCall implements CallObserver {

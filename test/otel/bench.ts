@@ -48,6 +48,12 @@ export function collectorOf(views: ViewOptions[] = []) {
   };
 }
 
+/** What a metric is, of all that was collected. */
+export function seriesOf(collected: readonly MetricData[], metric: string): readonly Series[] {
+  const found = collected.find(({ descriptor }) => descriptor.name === metric);
+  return (found?.dataPoints ?? []).map(({ attributes, value }) => ({ attributes, value }));
+}
+
 /** A client under the real SDK, whose exporters keep what they get in memory. */
 export function otelBench(
   script: readonly ScriptStep[],
@@ -63,10 +69,7 @@ export function otelBench(
   return {
     ...bench,
     spans: () => spanExporter.getFinishedSpans(),
-    async series(metric) {
-      const found = (await collect()).find(({ descriptor }) => descriptor.name === metric);
-      return (found?.dataPoints ?? []).map(({ attributes, value }) => ({ attributes, value }));
-    },
+    series: async (metric) => seriesOf(await collect(), metric),
     async metrics() {
       const all = await collect();
       return Object.fromEntries(all.map(({ descriptor }) => [descriptor.name, descriptor.unit]));

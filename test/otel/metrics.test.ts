@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 
 import { memoryStore } from '../../src/index.ts';
-import { errorOf, fetchAndStore, origin, url } from '../client/bench.ts';
-import { otelBench, type Series } from './bench.ts';
+import { instrument } from '../../src/otel/index.ts';
+import { clientBench, errorOf, fetchAndStore, origin, url } from '../client/bench.ts';
+import { collectorOf, otelBench, type Series, seriesOf } from './bench.ts';
 
 const server = {
   'http.request.method': 'GET',
@@ -106,6 +107,68 @@ test('instrument() takes a dependency that the client has forgotten for well: it
   expect((await series('steadfetch.circuit.state')).map(({ value }) => value)).toEqual([0, 2]);
   await clock.advance(1_000);
   expect((await series('steadfetch.circuit.outage.duration')).map(({ value }) => value)).toEqual([0, 1]);
+});
+
+test.for([
+  { what: 'the one that is down first', isLast: false },
+  { what: 'the one that is down last', isLast: true },
+])('instrument() observes clients of no name together, $what: an outage of one is not hidden', async ({ isLast }) => {
+  const breaker = { failureThreshold: 1, resetTimeoutMs: 60_000 };
+  const down = clientBench([501], { breaker, bulkhead: { maxConcurrent: 2, maxQueued: 3 } });
+  const well = clientBench(['hang'], { breaker, bulkhead: { maxConcurrent: 1, maxQueued: 5 } });
+  const { meterProvider, collect } = collectorOf();
+  for (const { client } of isLast ? [well, down] : [down, well]) instrument(client, { meterProvider });
+  const values = async (name: string): Promise<unknown> =>
+    seriesOf(await collect(), `steadfetch.${name}`).map(({ value }) => value);
+  await down.client.fetch(url);
+  for (let call = 1; call <= 3; call += 1) well.client.fetch(url).catch(() => {});
+  await Promise.all([down, well].map(({ clock }) => clock.advance(10_000)));
+  expect(await values('circuit.state')).toEqual([2]);
+  expect(await values('circuit.outage.duration')).toEqual([10]);
+  expect(await values('bulkhead.running')).toEqual([1]);
+  expect(await values('bulkhead.running.limit')).toEqual([3]);
+  expect(await values('bulkhead.queued')).toEqual([2]);
+  expect(await values('bulkhead.queued.limit')).toEqual([8]);
+  const [one, other] = [down, well].map(({ client }) => client.snapshot().dependencies[origin]?.retriesAvailable);
+  expect(await values('retry.available')).toEqual([(one ?? 0) + (other ?? 0)]);
+});
+
+test('instrument() tells clients apart by their names', async () => {
+  const { meterProvider, collect } = collectorOf();
+  for (const [name, status] of [['shop', 501] as const, ['search', 200] as const]) {
+    const { client } = clientBench([status], { name, breaker: { failureThreshold: 1 } });
+    instrument(client, { meterProvider });
+    await client.fetch(url);
+  }
+  const of = { 'steadfetch.dependency': origin };
+  expect(seriesOf(await collect(), 'steadfetch.circuit.state')).toEqual([
+    { attributes: { ...of, 'steadfetch.client': 'shop' }, value: 2 },
+    { attributes: { ...of, 'steadfetch.client': 'search' }, value: 0 },
+  ]);
+});
+
+test('instrument() takes what one client of a name has no limit of for unlimited, and its circuits from the others', async () => {
+  const down = clientBench([501], { breaker: { failureThreshold: 1 }, maxDependencies: 1 });
+  const plain = clientBench([200], { breaker: false, bulkhead: false });
+  const { meterProvider, collect } = collectorOf();
+  for (const { client } of [down, plain]) {
+    instrument(client, { meterProvider });
+    await client.fetch(url);
+  }
+  const state = async (): Promise<unknown> =>
+    seriesOf(await collect(), 'steadfetch.circuit.state').map(({ attributes, value }) => [
+      attributes['steadfetch.dependency'],
+      value,
+    ]);
+  expect(await state()).toEqual([[origin, 2]]);
+  expect(seriesOf(await collect(), 'steadfetch.bulkhead.running.limit')).toEqual([]);
+  // Forgotten by the one that has circuits, and still called by the other.
+  await down.clock.advance(60_000);
+  await down.client.fetch('https://other.test/');
+  expect(await state()).toEqual([
+    [origin, 0],
+    ['https://other.test', 2],
+  ]);
 });
 
 test('instrument() counts refusals by their code, and what callers were given by where it is from', async () => {
