@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 
 import { type Client, createClient } from '../src/index.ts';
 import { instrument } from '../src/otel/index.ts';
+import { collectorOf } from './otel/bench.ts';
 
 setFlagsFromString('--expose-gc');
 const gc: () => void = runInNewContext('gc');
@@ -61,6 +62,21 @@ test('instrument() holds no client for metrics that nobody has set up', async ()
     return new WeakRef(client);
   };
   const client = watched();
+  await bytesInUse();
+  expect(client.deref()).toBeUndefined();
+});
+
+test('instrument() lets go of a client when it ends, also where metrics are not collected any more', async () => {
+  const { meterProvider, collect } = collectorOf();
+  const watched = async (): Promise<WeakRef<Client>> => {
+    const client = createClient({ fetch: upstream });
+    const stop = instrument(client, { meterProvider });
+    await (await client.fetch(url)).text();
+    await collect();
+    stop();
+    return new WeakRef(client);
+  };
+  const client = await watched();
   await bytesInUse();
   expect(client.deref()).toBeUndefined();
 });

@@ -136,13 +136,16 @@ class Gauges {
     const now = this.#look();
     for (const [key, { of }] of new Map([...before, ...now])) {
       for (const [index, gauge] of this.#instruments.entries()) {
-        // What is not observed any more would stay as it was for good: who is forgotten is well, as far as we know.
+        // What is not observed any more would stay as it was for good: what is forgotten, or was of a client that is measured
+        // no more, is well, as far as we know.
         const isShown = (before.get(key)?.values[index] ?? null) !== null;
         const value = now.get(key)?.values[index] ?? (isShown && GAUGES[index]?.rests ? 0 : null);
         if (value !== null) result.observe(gauge, value, of);
       }
     }
     this.#known = now;
+    // Not at once: a meter that is going through its callbacks would pass over the next one.
+    if (this.#clients.size === 0) queueMicrotask(() => this.#endIfIdle());
   };
 
   /** What there is to show now, by series. */
@@ -163,8 +166,9 @@ class Gauges {
     return found;
   }
 
+  /** Ends once nobody is left, and all that was of somebody has been observed to be at rest: of clients, nothing is kept. */
   #endIfIdle(): void {
-    if (this.#clients.size > 0 || !this.#isObserved) return;
+    if (this.#clients.size > 0 || this.#known.size > 0 || !this.#isObserved) return;
     this.#isObserved = false;
     this.#meter.removeBatchObservableCallback(this.#observe, this.#instruments);
   }

@@ -31,7 +31,8 @@ const KEYS = ['meterProvider', 'tracerProvider', 'meter', 'tracer', 'recordQuery
 
 /**
  * Has OpenTelemetry see what a client does, by the semantic conventions for HTTP clients: metrics, and a span for each call
- * with one in it for each attempt, which the next hop is told of. Returns the function that ends it.
+ * with one in it for each attempt, which the next hop is told of. Returns the function that ends it: the next time that metrics
+ * are collected, what they showed of the client is at rest.
  *
  * @throws TypeError if `client` is none, is instrumented already, or an option makes no sense.
  */

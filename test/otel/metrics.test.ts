@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { memoryStore } from '../../src/index.ts';
 import { instrument } from '../../src/otel/index.ts';
@@ -380,4 +380,81 @@ test('instrument() ends with the function that it returned: nothing is measured 
   await client.fetch(url);
   expect(sums(await series('http.client.request.duration')).map(([, count]) => count)).toEqual([1]);
   expect(await series('steadfetch.circuit.state')).toEqual([]);
+});
+
+test('instrument() puts to rest what was shown of a client, when it ends: an outage would go on for good', async () => {
+  const { client, clock, series, stop } = otelBench([501, 'hang'], {
+    breaker: { failureThreshold: 1, resetTimeoutMs: 60_000 },
+    bulkhead: { maxConcurrent: 1, maxQueued: 1 },
+  });
+  const names = ['circuit.state', 'circuit.outage.duration', 'bulkhead.running', 'bulkhead.queued'];
+  const values = async (): Promise<unknown[]> => {
+    const all = await Promise.all(names.map((name) => series(`steadfetch.${name}`)));
+    return all.flatMap((each) => each.map(({ value }) => value));
+  };
+  await client.fetch(url);
+  await clock.advance(60_000);
+  client.fetch(url).catch(() => {});
+  await clock.advance(0);
+  expect(await values()).toEqual([1, 60, 1, 0]);
+  stop();
+  expect(await values()).toEqual([0, 0, 0, 0]);
+  await clock.advance(300_000);
+  expect(await values()).toEqual([0, 0, 0, 0]);
+});
+
+test('instrument() leaves to the others what was shown of a client, when it ends', async () => {
+  const breaker = { failureThreshold: 1, resetTimeoutMs: 60_000 };
+  const { meterProvider, collect } = collectorOf();
+  const benches = [501, 501, 200].map((status, index) =>
+    clientBench([status], { breaker, ...(index < 2 ? {} : { name: 'other' }) }),
+  );
+  const stops = benches.map(({ client }) => instrument(client, { meterProvider }));
+  for (const { client } of benches) await client.fetch(url);
+  await benches[0]?.client.fetch('https://own.test/');
+  const states = async (): Promise<unknown[]> =>
+    seriesOf(await collect(), 'steadfetch.circuit.state').map(({ value }) => value);
+  expect(await states()).toEqual([2, 2, 0]);
+  stops[0]?.();
+  expect(await states()).toEqual([2, 0, 0]);
+  stops[1]?.();
+  stops[2]?.();
+  expect(await states()).toEqual([0, 0, 0]);
+});
+
+test('instrument() goes on where a client is measured again before anybody has looked', async () => {
+  const { meterProvider, collect } = collectorOf();
+  const { client } = clientBench([501], { breaker: { failureThreshold: 1 } });
+  const states = async (): Promise<unknown[]> =>
+    seriesOf(await collect(), 'steadfetch.circuit.state').map(({ value }) => value);
+  const stop = instrument(client, { meterProvider });
+  await client.fetch(url);
+  expect(await states()).toEqual([2]);
+  stop();
+  const stopAgain = instrument(client, { meterProvider });
+  expect(await states()).toEqual([2]);
+  stopAgain();
+  expect(await states()).toEqual([0]);
+  instrument(client, { meterProvider });
+  expect(await states()).toEqual([2]);
+});
+
+test('instrument() takes its callback from the meter, once all is at rest, and keeps no other from its turn', async () => {
+  const { meterProvider, collect } = collectorOf();
+  const meter = meterProvider.getMeter('mine');
+  const removed = vi.spyOn(meter, 'removeBatchObservableCallback');
+  const { client } = clientBench([501]);
+  const stop = instrument(client, { meter });
+  const other = vi.fn();
+  meter.addBatchObservableCallback(other, [meter.createObservableGauge('other')]);
+  await client.fetch(url);
+  await collect();
+  stop();
+  expect(removed).not.toHaveBeenCalled();
+  await collect();
+  expect(removed).toHaveBeenCalledOnce();
+  expect(other).toHaveBeenCalledTimes(2);
+  // Nobody has seen anything of it: there is nothing to put to rest.
+  instrument(client, { meter })();
+  expect(removed).toHaveBeenCalledTimes(2);
 });
