@@ -20,8 +20,8 @@ export interface Finding {
 }
 
 /**
- * Looks whether something is well. It fails if it throws, gives `false` or a Response that is not `ok`, or takes longer than
- * it may: its signal aborts then. It may give a {@link Finding}, or several; anything else is a pass.
+ * Looks whether something is well. It fails if it throws, gives `false`, or a Response or anything else that says `ok: false`,
+ * or takes longer than it may: its signal aborts then. It may give a {@link Finding}, or several; anything else is a pass.
  */
 export type CheckFunction = (signal: AbortSignal) => unknown;
 
@@ -136,9 +136,9 @@ function findingsIn(result: unknown): readonly Finding[] {
   return all.map((each) => {
     if (each === false) return { status: 'fail' };
     if (typeof each !== 'object' || each === null) return { status: 'pass' };
-    if (each instanceof Response) return findingOf(each);
-    const { status, ...facts } = each as { readonly status?: unknown };
-    if (typeof status !== 'string') return { status: 'pass' };
+    if (isResponse(each)) return findingOf(each);
+    const { status, ok, ...facts } = each as { readonly status?: unknown; readonly ok?: unknown };
+    if (typeof status !== 'string') return { status: ok === false ? 'fail' : 'pass' };
     if (status !== 'pass' && status !== 'warn' && status !== 'fail') {
       return { status: 'fail', output: `status must be "pass", "warn" or "fail", got ${show(status)}` };
     }
@@ -149,6 +149,12 @@ function findingsIn(result: unknown): readonly Finding[] {
     );
     return { status, ...Object.fromEntries(shown) };
   });
+}
+
+/** By what it says, and not by its class: that of undici, node-fetch, or another realm is not the platform's. */
+function isResponse(value: object): value is Response {
+  const { ok, status } = value as Partial<Response>;
+  return typeof ok === 'boolean' && typeof status === 'number';
 }
 
 /** Of a check that just calls something. */

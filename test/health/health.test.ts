@@ -168,6 +168,29 @@ test.for<{ readonly what: string; readonly check: (signal: AbortSignal) => unkno
     check: async () => new Response('no', { status: 503 }),
     report: ['fail', [{ status: 'fail', output: 'status-503' }]],
   },
+  {
+    what: 'gives what is like a bad Response',
+    check: () => ({ ok: false, status: 503, headers: {} }),
+    report: ['fail', [{ status: 'fail', output: 'status-503' }]],
+  },
+  {
+    what: 'gives what is like a good Response',
+    check: () => ({ ok: true, status: 200, body: 'ok' }),
+    report: ['pass', [{ status: 'pass' }]],
+  },
+  { what: 'says that it is not well', check: () => ({ ok: false }), report: ['fail', [{ status: 'fail' }]] },
+  {
+    what: 'says so of several things',
+    check: () => [{ ok: true }, { ok: false, status: null }],
+    report: ['fail', [{ status: 'pass' }, { status: 'fail' }]],
+  },
+  { what: 'says that it is well', check: () => ({ ok: true, rows: 1 }), report: ['pass', [{ status: 'pass' }]] },
+  { what: 'gives what is no yes or no', check: () => ({ ok: 0, status: 503 }), report: ['pass', [{ status: 'pass' }]] },
+  {
+    what: 'gives a finding that has more in it',
+    check: () => ({ status: 'warn', ok: false }),
+    report: ['warn', [{ status: 'warn' }]],
+  },
   { what: 'gives something with a status', check: () => ({ status: 200 }), report: ['pass', [{ status: 'pass' }]] },
   {
     what: 'measures what is no number',
