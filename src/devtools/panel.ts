@@ -90,11 +90,11 @@ export class SteadfetchDevtools extends Element {
   connectedCallback(): void {
     this.#upgrade('client');
     this.#upgrade('span');
-    if (this.#parts === undefined) {
-      const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
-      root.adoptedStyleSheets = [panelStyle()];
-      this.#parts = new Parts(root);
-    }
+    const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
+    this.#parts ??= new Parts(root);
+    // Each time: the platform takes its sheets from what is moved to another document, an iframe's or a window's.
+    const style = panelStyle(this.ownerDocument);
+    if (style !== undefined && !root.adoptedStyleSheets.includes(style)) root.adoptedStyleSheets = [style];
     this.#restart();
   }
 

@@ -1,11 +1,15 @@
-let sheet: CSSStyleSheet | undefined;
+const sheets = new WeakMap<Document, CSSStyleSheet>();
 
-/** The panel's look. A sheet made by script, which a page's Content-Security-Policy allows; one for all panels. */
-export function panelStyle(): CSSStyleSheet {
-  if (sheet === undefined) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(CSS);
-  }
+/**
+ * The panel's look. A sheet made by script, which a page's Content-Security-Policy allows; one for all panels of a document,
+ * since no other takes it; `undefined` for one that nobody looks at.
+ */
+export function panelStyle(page: Document): CSSStyleSheet | undefined {
+  const known = sheets.get(page);
+  if (known !== undefined || page.defaultView === null) return known;
+  const sheet = new page.defaultView.CSSStyleSheet();
+  sheet.replaceSync(CSS);
+  sheets.set(page, sheet);
   return sheet;
 }
 

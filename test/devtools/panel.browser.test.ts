@@ -252,6 +252,36 @@ test('the page may have the panel dark or light, whatever the system is', () => 
   expect([paper('light'), paper('dark')]).toEqual(['rgb(255, 255, 255)', 'rgb(20, 28, 36)']);
 });
 
+test('the panel keeps its look in another document, and on the way back', () => {
+  const { client } = bench([200]);
+  const panel = mount(client);
+  const home = panel.parentElement;
+  const look = (): unknown[] => {
+    const { display, borderRadius, fontFamily } = getComputedStyle(find(panel, '.panel'));
+    return [display, borderRadius, fontFamily, panel.shadowRoot?.adoptedStyleSheets.length];
+  };
+  const before = look();
+  const frame = document.createElement('iframe');
+  document.body.append(frame);
+  const other = frame.contentDocument;
+  if (other === null) throw new Error('The frame has no document');
+  const plain = other.createElement('section');
+  other.body.append(plain);
+  for (const _ of [1, 2]) {
+    other.body.append(panel);
+    expect(look()).toEqual(before);
+    expect(getComputedStyle(plain).borderRadius).not.toBe(before[1]);
+    home?.append(panel);
+    expect(look()).toEqual(before);
+  }
+  // One that nobody looks at has no sheets to give.
+  const unseen = document.implementation.createHTMLDocument();
+  unseen.body.append(panel);
+  expect(panel.shadowRoot?.adoptedStyleSheets).toHaveLength(0);
+  home?.append(panel);
+  expect(look()).toEqual(before);
+});
+
 test('changes of a circuit are said once, politely, and nothing else is', async () => {
   const { client, send, clock } = bench([503]);
   const panel = mount(client);
