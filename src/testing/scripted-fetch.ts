@@ -58,7 +58,8 @@ export interface ScriptedFetch {
  * A fetch for tests: answers the first request with the first step, and so on; the last step repeats. It honours the
  * signal as a real one does, and rejects with its reason.
  *
- * @throws TypeError if the script is empty, or a step is none. What a function gives is looked at in its turn.
+ * @throws TypeError if the script is empty, or a step is none, or has something in it that is no part of an answer. What a
+ * function gives is looked at in its turn.
  */
 export function scriptedFetch(script: readonly ScriptStep[], options: { readonly clock?: Clock } = {}): ScriptedFetch {
   if (!Array.isArray(script)) throw new TypeError(`script must be an array of steps, got ${show(script)}`);
@@ -86,9 +87,16 @@ export function scriptedFetch(script: readonly ScriptStep[], options: { readonly
   }) as ScriptedFetch;
 }
 
+const ANSWER_KEYS = ['status', 'headers', 'body', 'delayMs', 'after'];
+
 function checkStep(path: string, step: unknown): void {
   if (typeof step === 'number' || typeof step === 'function' || step === 'hang') return;
-  if (Object(step) === step && !Array.isArray(step) && !('then' in Object(step))) return;
+  if (step instanceof Error || step instanceof Response) return;
+  // A misspelt `status` would be a 200: a test of an outage would pass without one.
+  if (Object(step) === step && !Array.isArray(step) && !('then' in Object(step))) {
+    checkKeys(path, step, ANSWER_KEYS);
+    return;
+  }
   const kinds = 'a status, an answer, a Response, an Error, "hang" or a function';
   throw new TypeError(`${path} must be ${kinds}, got ${show(step)}`);
 }

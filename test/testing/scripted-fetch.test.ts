@@ -109,6 +109,32 @@ test('scriptedFetch() throws TypeError, for no steps', () => {
   expect(() => scriptedFetch([])).toThrow(new TypeError('script must have at least one step, got none'));
 });
 
+test('scriptedFetch() throws TypeError that names the step and what is no part of an answer, for a step with it', () => {
+  const misspelt = { stauts: 503 } as ScriptStep;
+  expect(() => scriptedFetch([200, misspelt])).toThrow(
+    new TypeError('script[1].stauts is not an option; there are status, headers, body, delayMs, after'),
+  );
+});
+
+test('scriptedFetch() rejects in its turn, for a function that gives a step with what is no part of an answer', async () => {
+  const misspelt = { status: 503, delay: 5 } as ScriptStep;
+  const fetch = scriptedFetch([() => Promise.resolve(misspelt), () => () => misspelt, 204]);
+  const message = (index: number) =>
+    new TypeError(`script[${index}]().delay is not an option; there are status, headers, body, delayMs, after`);
+  await expect(fetch(url)).rejects.toEqual(message(0));
+  await expect(fetch(url)).rejects.toEqual(message(1));
+  expect((await fetch(url)).status).toBe(204);
+});
+
+test('scriptedFetch() takes errors and Responses with more in them than the platform puts there', async () => {
+  const error = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+  const response = Object.assign(new Response('text', { status: 404 }), { note: 'of the user' });
+  const fetch = scriptedFetch([error, response, () => error]);
+  await expect(fetch(url)).rejects.toBe(error);
+  expect((await fetch(url)).status).toBe(404);
+  await expect(fetch(url)).rejects.toBe(error);
+});
+
 // Time.
 
 test('scriptedFetch() answers after delayMs, by the clock', async () => {
