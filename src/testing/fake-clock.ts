@@ -7,7 +7,7 @@ interface Timer {
   readonly callback: () => void;
 }
 
-// A clock may start, and jump, anywhere.
+// A clock may start, and jump, anywhere; what is to come before now comes now.
 const READING = { above: -Infinity };
 
 /** Where a {@link FakeClock} starts. */
@@ -48,8 +48,16 @@ export class FakeClock implements Clock {
     return this.#now + this.#epochOffset;
   }
 
+  /**
+   * Runs `callback` once after `delayMs`, at the next `advance` if that is none or less, never if it is `Infinity`. Returns
+   * the function that cancels it.
+   *
+   * @throws TypeError or RangeError if `delayMs` is not a number.
+   */
   schedule(delayMs: number, callback: () => void): Cancel {
     if (delayMs === Infinity) return () => {};
+    // NaN is before and after nothing: the timers would be in no order any more, and none of them would come.
+    requireNumber('FakeClock.schedule(delayMs)', delayMs, READING);
     const timer: Timer = { at: this.#now + Math.max(0, delayMs), id: this.#nextId, callback };
     this.#nextId += 1;
     this.#timers.splice(this.#indexOf(timer), 0, timer);

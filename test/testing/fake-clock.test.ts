@@ -149,6 +149,20 @@ test('FakeClock.schedule() never calls back after Infinity, and counts no such t
   cancel();
 });
 
+test.for<[delayMs: unknown, error: Error]>([
+  [Number.NaN, new RangeError('FakeClock.schedule(delayMs) must be a number above -Infinity, got NaN')],
+  [undefined, new TypeError('FakeClock.schedule(delayMs) must be a number above -Infinity, got undefined')],
+])('FakeClock.schedule() throws, and keeps the timers that it has, for %s ms', async ([delayMs, error]) => {
+  const { clock, notes, note } = noting();
+  note('late', 20);
+  expect(() => clock.schedule(delayMs as number, () => {})).toThrow(error);
+  expect(() => clock.timeoutSignal(delayMs as number)).toThrow(error);
+  note('early', 10);
+  expect(clock.pending).toBe(2);
+  await clock.advance(20);
+  expect(notes).toEqual(['early at 10', 'late at 20']);
+});
+
 test('FakeClock.schedule() keeps its order and its time beyond the longest timer of the platform', async () => {
   const { clock, notes, note } = noting();
   note('long', 2 ** 31);
