@@ -217,7 +217,7 @@ class Session {
       this.#sight.observe(host);
     }
     const { signal } = this.#ends;
-    document.addEventListener('visibilitychange', () => this.#turn(), { signal });
+    host.ownerDocument.addEventListener('visibilitychange', () => this.#turn(), { signal });
     parts.filter.addEventListener('input', () => this.#draw(), { signal });
     parts.pause.addEventListener('click', () => this.#pause(!this.#isPaused), { signal });
     parts.span.addEventListener('change', () => this.#host.setAttribute('span', parts.span.value), { signal });
@@ -249,7 +249,7 @@ class Session {
   }
 
   get #isSeen(): boolean {
-    return this.#isOnScreen && !document.hidden;
+    return this.#isOnScreen && !this.#host.ownerDocument.hidden;
   }
 
   #onSight(entries: readonly IntersectionObserverEntry[]): void {

@@ -282,6 +282,23 @@ test('the panel keeps its look in another document, and on the way back', () => 
   expect(look()).toEqual(before);
 });
 
+test('a panel in another document is seen there, whether or not the page that made it is', async () => {
+  const { client, send } = bench([200]);
+  const panel = mount(client);
+  const frame = document.createElement('iframe');
+  document.body.prepend(frame);
+  frame.contentDocument?.body.append(panel);
+  Object.defineProperty(document, 'hidden', { configurable: true, value: true });
+  try {
+    document.dispatchEvent(new Event('visibilitychange'));
+    await send('https://api.test/');
+    await eventually(() => expect(names(panel)).toEqual(['https://api.test']));
+  } finally {
+    Reflect.deleteProperty(document, 'hidden');
+    frame.remove();
+  }
+});
+
 test('changes of a circuit are said once, politely, and nothing else is', async () => {
   const { client, send, clock } = bench([503]);
   const panel = mount(client);
