@@ -154,10 +154,12 @@ function withToken(request: Request): RequestInit {
   return { headers };
 }
 
-const guarded: ScriptStep = async ({ headers, body }) => {
-  const isNew = headers.get('authorization') === 'token new';
-  return isNew ? { body: `got ${await new Response(body).text()}` } : 401;
-};
+/** Reads as a server does: Firefox does not show the body of a Request. */
+async function guarded(...given: Parameters<typeof fetch>): Promise<Response> {
+  const request = new Request(...given);
+  const isNew = request.headers.get('authorization') === 'token new';
+  return isNew ? new Response(`got ${await request.text()}`) : new Response(null, { status: 401 });
+}
 
 test.for(
   resends.flatMap(({ how, make }) => [
@@ -166,10 +168,10 @@ test.for(
     { how, make, method: 'PUT', options: { body: new Uint8Array([97]) }, answer: 'got a' },
   ]),
 )('extendKy() lets an afterResponse hook send a $method again, by $how', async ({ make, method, options, answer }) => {
-  const bench = kyBench([guarded]);
-  const own: Api = bench.api.extend({ hooks: { afterResponse: [make(() => own)] } }) as Api;
+  const fetch = vi.fn(guarded);
+  const own: Api = kyBench([200], { fetch }).api.extend({ hooks: { afterResponse: [make(() => own)] } }) as Api;
   expect(await own(url, { method, ...options }).text()).toBe(answer);
-  expect(bench.upstream.calls).toBe(2);
+  expect(fetch).toHaveBeenCalledTimes(2);
 });
 
 test.for([
