@@ -20,7 +20,15 @@ export class AskAgain extends Layer {
       const { response } = 'value' in result ? (result.value as Answer) : {};
       if (response?.status !== 304 || confirms(response)) return done(result);
       if ('value' in result) this.#leases.discard(result.value);
-      call.headers = undefined;
+      // What it comes to is what counts, also if it is refused.
+      const { attempts: attemptsBefore } = call;
+      Object.assign(call, {
+        headers: undefined,
+        outcome: 'ignored',
+        status: undefined,
+        failure: undefined,
+        attemptsBefore,
+      });
       return next(context.afresh(), done);
     });
   }

@@ -40,7 +40,7 @@ export class AttemptLog extends Layer {
     if (followers.length === 0) return next(context, ended);
     // What comes after it is not to run as its followers wish: hence the promise.
     return whenSettled(
-      this.#telemetry.send(call, context.attempt, () => promising(next)(context)),
+      this.#telemetry.send(call, numberOf(call, context), () => promising(next)(context)),
       ended,
     );
   }
@@ -59,7 +59,7 @@ export class AttemptLog extends Layer {
     this.#note(call, outcome, failure, statusOf(result));
     if (this.#telemetry.hears(call) || followers.length > 0) {
       const durationMs = this.#settings.tools.clock.now() - startedAt;
-      this.#telemetry.tell(call, this.#event(call, id, context.attempt, durationMs), followers);
+      this.#telemetry.tell(call, this.#event(call, id, numberOf(call, context), durationMs), followers);
     }
     return thrown ?? result;
   }
@@ -102,4 +102,9 @@ export class AttemptLog extends Layer {
       ...(failure === undefined ? {} : { failure }),
     };
   }
+}
+
+/** Which of the attempts of its call it is, from 1. */
+function numberOf({ attemptsBefore }: Call, { attempt }: CallContext): number {
+  return attempt + attemptsBefore;
 }

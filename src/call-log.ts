@@ -32,8 +32,9 @@ export class CallLog extends Layer {
   #note(result: Settled<unknown>, context: CallContext, startedAt: number): void {
     const call = callOf(context);
     const { counters, key: dependency } = dependencyOf(call);
-    const refusal = refusalIn(result, call.attempts);
-    const silent = call.attempts === 0 || ('error' in result && context.scope.aborted);
+    const attempts = call.attempts - call.attemptsBefore;
+    const refusal = refusalIn(result, attempts);
+    const silent = attempts === 0 || ('error' in result && context.scope.aborted);
     const outcome = silent ? 'ignored' : outcomeOf(call, this.#settings);
     counters[outcome] += 1;
     if (refusal !== undefined) counters.rejected += 1;
@@ -82,5 +83,5 @@ function failureOf(
   if ('value' in result) return call.failure;
   if (refusal !== undefined) return 'refused';
   if (context.scope.aborted) return call.pastDue ? 'deadline' : 'aborted';
-  return call.attempts === 0 && !call.follows ? 'deadline' : call.failure;
+  return call.attempts === call.attemptsBefore && !call.follows ? 'deadline' : call.failure;
 }

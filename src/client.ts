@@ -146,7 +146,8 @@ export function createClient(options?: ClientOptions): Client {
             if (!telemetry.hears(call)) return;
             const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
             const of = { call: call.id, dependency: call.dependency.key, at: clock.epochNow() };
-            telemetry.tell(call, { type: 'retry', ...of, attempt: attempt + (call.hedges ?? 0), delayMs, ...asked });
+            const number = attempt + (call.hedges ?? 0) + call.attemptsBefore;
+            telemetry.tell(call, { type: 'retry', ...of, attempt: number, delayMs, ...asked });
           },
           discard: (value) => leases.discard(value),
         }),
@@ -308,11 +309,13 @@ function orHttpError(result: Settled<Answer>, { key: dependency }: Dependency): 
 /** How long a call can take by itself: around its deadline, a store is asked, and `respond` has as long again. */
 function longestMs({ deadlineMs, fallback }: CallLimits, { storeTimeoutMs }: FallbackSettings): number {
   if (fallback === false) return deadlineMs;
-  return deadlineMs * (fallback.respond === undefined ? 1 : 2) + storeTimeoutMs * MOST_STORE_OPERATIONS;
+  const storeMs = Math.min(storeTimeoutMs * MOST_STORE_OPERATIONS, LONGEST_STORE_MS);
+  return deadlineMs * (fallback.respond === undefined ? 1 : 2) + storeMs;
 }
 
 // One after the other: before it and after it, it is waited for what is being stored, asked, and told to delete what is none.
 const MOST_STORE_OPERATIONS = 6;
+const LONGEST_STORE_MS = 120_000;
 
 /** Where a request's state is kept. */
 function nameFor(request: PreparedRequest, isolateBy: ClientSettings['isolateBy']): string {

@@ -12,6 +12,8 @@ import { outcomeOfStatus } from './model/outcome.ts';
 import type { Kept, StoredAnswers, Writing } from './stored-answers.ts';
 import type { StoredResponse } from './stores/store.ts';
 
+type VariesBy = StoredResponse['variesBy'];
+
 /** What the network has to say of a stored answer. */
 export interface Exchanged {
   /** Its answer; `undefined` if it is that the stored one still holds. */
@@ -21,7 +23,7 @@ export interface Exchanged {
   readonly result: RevalidatedEvent['result'];
   readonly status: number;
   /** What the answer depends on. */
-  readonly variesBy: StoredResponse['variesBy'];
+  readonly variesBy: VariesBy;
 }
 
 /** One question to the network whose answer may be stored, asked on condition that what is kept does not hold any more. */
@@ -54,20 +56,20 @@ export class Exchange {
       const { variesBy } = kept.stored;
       const { receivedAt, initialAgeMs } = reception;
       const renewed = confirmed(kept.stored, response, { receivedAt, initialAgeMs, variesBy });
-      if (reception.mayBeKept) this.#store(call, async () => renewed);
-      else this.#drop(call);
+      if (reception.mayBeKept) this.#store(call, variesBy, async () => renewed);
+      else this.#drop(call, variesBy);
       return { answer: undefined, renewed, result: 'confirmed', status, variesBy };
     }
     // What others keep of it (a hop that answers degraded), what is hidden from us, and "not now" say nothing of what holds.
     const isWord = degradationIn(response) === undefined && status > 0 && outcomeOfStatus(status) === 'success';
     const isKept =
-      isWord && reception.mayBeKept && reception.isUseful && isStorable(response) && this.#hasRoomFor(response, call);
+      isWord && reception.mayBeKept && reception.isUseful && isStorable(response) && this.#hasRoomFor(answer, call);
     if (isKept) {
-      this.#store(call, async () => {
+      this.#store(call, reception.variesBy, async () => {
         const body = await this.#bodyOf(answer, call);
         return body === undefined ? undefined : toStored(response, body, reception);
       });
-    } else if (isWord) this.#drop(call);
+    } else if (isWord) this.#drop(call, reception.variesBy);
     const result = isKept ? 'replaced' : isWord ? 'dropped' : 'failed';
     return { answer, renewed: undefined, result, status, variesBy: reception.variesBy };
   }
@@ -78,13 +80,13 @@ export class Exchange {
   }
 
   /** Behind the caller's back; a body that breaks off is not stored. */
-  #store(call: Call, make: () => Promise<StoredResponse | undefined>): void {
+  #store(call: Call, variesBy: VariesBy, make: () => Promise<StoredResponse | undefined>): void {
     if (call.follows) return;
     const { writing } = this;
     const store = async (): Promise<void> => {
       try {
         const stored = await make();
-        if (stored === undefined) await this.#answers.drop(writing, this.#onStoreError);
+        if (stored === undefined) await this.#answers.drop(writing, variesBy, this.#onStoreError);
         else await this.#answers.keep(writing, stored, this.#rules, this.#onStoreError);
       } catch {
         // It broke off, or was given up.
@@ -112,13 +114,13 @@ export class Exchange {
   }
 
   /** Whether its body may be kept, by its headers: one that is known to be too long, or not to end, is not even copied. */
-  #hasRoomFor({ headers }: Response, { request }: Call): boolean {
-    if (request.method === 'HEAD') return true;
+  #hasRoomFor({ response: { headers }, bytes }: Answer, { request }: Call): boolean {
+    if (bytes !== undefined || request.method === 'HEAD') return true;
     return !(Number(headers.get('content-length')) > this.#answers.maxBodyBytes || isEndless(headers));
   }
 
-  #drop(call: Call): void {
-    keepAlive(call, this.#answers.drop(this.writing, this.#onStoreError));
+  #drop(call: Call, variesBy: VariesBy): void {
+    keepAlive(call, this.#answers.drop(this.writing, variesBy, this.#onStoreError));
   }
 }
 

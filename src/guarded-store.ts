@@ -90,6 +90,8 @@ export class GuardedStore {
       };
       const wait = (): void => {
         cancel = this.#clock.schedule(this.#clearMs, giveUp);
+        // A store that works at it has sockets of its own that keep the process alive.
+        cancel.unref?.();
       };
       let onProgress = (): void => {
         cancel();

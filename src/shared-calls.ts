@@ -17,9 +17,9 @@ export function sharedCalls(maxBytes: number, clock: Clock, propagates: boolean)
       return propagates && call.storage.deadline !== undefined ? undefined : identityOf(call);
     },
     sharedContext(first, scope, limit, callers) {
-      const { request, dependency, limits, reads, headers, owner, era, id, followers } = callOf(first);
+      const { request, dependency, limits, reads, headers, owner, era, id, followers, attemptsBefore } = callOf(first);
       const call = new Call(request.withoutSignal, dependency, limits, reads);
-      Object.assign(call, { headers, owner, era, id, followers, callers });
+      Object.assign(call, { headers, owner, era, id, followers, callers, attemptsBefore });
       return new CallContext(scope, { ...first.caller, call }, 1, limit);
     },
     passOn(shared, to) {

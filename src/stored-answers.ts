@@ -55,8 +55,8 @@ export class Writing extends Unanswered<Writing> {
 
 // Of how many written resources it is remembered when that was.
 const REMEMBERED_WRITES = 1_000;
-// Of how many answers, for each, that they came after it though they are not dated so. The others are asked for again.
-const REMEMBERED_ANSWERS = 100;
+// Of how many answers that they came after a write though they are not dated so. The others are asked for again.
+const REMEMBERED_ANSWERS = 10_000;
 // When an answer counts as lost that has no deadline.
 const LONGEST_MS = 120_000;
 // Ten years, which stand for ever: some stores take no Infinity.
@@ -64,10 +64,15 @@ const LONGEST_LIFE_MS = 315_576_000_000;
 // How long an answer is kept that nobody may use without asking its server first.
 const UNCONFIRMED_MS = 86_400_000;
 
-/** When a resource was written, by the wall clock, and which answers came after that though by it they did not. */
+/** When a resource was written, by the wall clock. */
 interface Written {
   readonly at: number;
-  readonly after: Lru<true>;
+}
+
+/** An answer that came after a write, though by the wall clock it did not. */
+interface After {
+  readonly written: Written;
+  readonly receivedAt: number;
 }
 
 /** The answers that a client has stored: where each belongs, whether it may be used, and what may be stored. */
@@ -85,6 +90,7 @@ export class StoredAnswers {
   #era = 0;
   /** The last write to a resource: what another partition holds of it is older. */
   readonly #written = new Lru<Written>({ maxEntries: REMEMBERED_WRITES });
+  readonly #after = new Lru<After>({ maxEntries: REMEMBERED_ANSWERS });
 
   constructor(store: GuardedStore, settings: FallbackSettings, clock: Clock) {
     this.#store = store;
@@ -184,7 +190,7 @@ export class StoredAnswers {
       initialAgeMs: initialAgeMs(headers, sentAt, receivedAt),
       variesBy: values ?? [],
       mayBeKept: values !== undefined && mayStore(said, shared),
-      isUseful: usefulMs(lifetimes, validatorsOf({ headers: [...headers], type: response.type })) > 0,
+      isUseful: this.#usefulMs(said, rules, validatorsOf({ headers: [...headers], type: response.type })) > 0,
       serves: lifetimes.refreshMs > 0,
     };
   }
@@ -197,9 +203,10 @@ export class StoredAnswers {
     onError: StoreErrorListener,
   ): Promise<void> {
     const { key } = writing.place;
-    const lifeMs = usefulMs(this.judge(stored, rules).lifetimes, validatorsOf(stored));
+    const said = rules.respectsServer ? this.#saidIn(stored) : NOTHING_SAID;
+    const lifeMs = this.#usefulMs(said, rules, validatorsOf(stored));
     // What it replaces is outdated all the same.
-    if (lifeMs === 0) return this.drop(writing, onError);
+    if (lifeMs === 0) return this.drop(writing, stored.variesBy, onError);
     await this.#inTurn(key, async () => {
       if (writing.outdated) return;
       const others = stored.variesBy.length === 0 ? [] : await this.#othersThan(stored, key, onError);
@@ -214,7 +221,9 @@ export class StoredAnswers {
       const { place } = writing;
       const written = this.#written.get(place.resource);
       // It was asked for after the last write: if it is not dated so, no time has passed, or the wall clock was set back.
-      if (written !== undefined && stored.receivedAt <= written.at) written.after.set(answerId(place, stored), true);
+      const { receivedAt } = stored;
+      if (written !== undefined && receivedAt <= written.at)
+        this.#after.set(answerId(place, stored), { written, receivedAt });
       // What was asked for earlier and comes later is older.
       if (others.length === 0) this.#outdate(place, (other) => other.place.key === key, writing);
     });
@@ -228,20 +237,28 @@ export class StoredAnswers {
     return { stored, ageMs: ageOf(stored, this.#clock.epochNow()), lifetimes };
   }
 
-  /** Forgets what is kept there, and what was asked for earlier: its server has it no more, or wants it kept no more. */
-  async drop(writing: Writing, onError: StoreErrorListener): Promise<void> {
-    const { key } = writing.place;
-    this.#outdate(writing.place, ({ place }) => place.key === key, writing);
+  /**
+   * Forgets what is kept there for this request, and what was asked for earlier: its server has it no more, or wants it kept no
+   * more. An answer that varies says nothing of those to other requests.
+   */
+  async drop(writing: Writing, variesBy: StoredResponse['variesBy'], onError: StoreErrorListener): Promise<void> {
+    const { place } = writing;
+    const { key } = place;
+    const isForAll = variesBy.length === 0;
+    if (isForAll) this.#outdate(place, (other) => other.place.key === key, writing);
     await this.#inTurn(key, async () => {
+      const others = isForAll ? undefined : await this.#entryWithout(place, onError);
       // What came in between is newer.
-      if (!writing.outdated) await this.#store.delete(key, onError);
+      if (writing.outdated) return;
+      if (others === undefined) await this.#store.delete(key, onError);
+      else await this.#store.set(key, others, onError, () => writing.outdated);
     });
   }
 
   /** After a write: forgets what is kept of its resource, and lets nothing in that was asked for before. */
   async forget(place: Place, onError: StoreErrorListener): Promise<void> {
     const { resource } = place;
-    this.#written.set(resource, { at: this.#clock.epochNow(), after: new Lru({ maxEntries: REMEMBERED_ANSWERS }) });
+    this.#written.set(resource, { at: this.#clock.epochNow() });
     this.#outdate(place, () => true);
     const owners = new Set([place.partition, PUBLIC]);
     const keys = [...owners].flatMap((owner) => ['GET', 'HEAD'].map((method) => keyOf(owner, method, resource)));
@@ -262,6 +279,13 @@ export class StoredAnswers {
     this.#outdateAll(owner);
   }
 
+  /** How long an answer can be of use, to this call or to others; 0 if never. */
+  #usefulMs(said: CacheDirectives, rules: FallbackRules, validators: ReturnType<typeof validatorsOf>): number {
+    const { shared } = this.#store;
+    const all = [rules, this.#settings.rules].flatMap(({ limits }) => Object.values(lifetimesOf(said, limits, shared)));
+    return Math.max(...all) || (validators === undefined ? 0 : UNCONFIRMED_MS);
+  }
+
   #outdateAll(owner: string | undefined): void {
     this.#era += 1;
     for (const writings of this.#writings.values()) {
@@ -271,7 +295,9 @@ export class StoredAnswers {
 
   #isBeforeWrite(place: Place, stored: StoredResponse): boolean {
     const written = this.#written.get(place.resource);
-    return written !== undefined && stored.receivedAt <= written.at && !written.after.get(answerId(place, stored));
+    if (written === undefined || stored.receivedAt > written.at) return false;
+    const after = this.#after.get(answerId(place, stored));
+    return after?.written !== written || after.receivedAt !== stored.receivedAt;
   }
 
   #saidIn(stored: StoredResponse): CacheDirectives {
@@ -316,12 +342,24 @@ export class StoredAnswers {
   }
 
   async #variantFor(place: Place, { variants }: StoreEntry): Promise<StoredResponse | undefined> {
-    for (const stored of variants) {
-      const names = stored.variesBy.map(([name]) => name);
-      const values = await this.#valuesOf(place, names);
-      if (values !== undefined && sameValues(values, stored.variesBy)) return stored;
-    }
+    for (const stored of variants) if (await this.#isFor(place, stored)) return stored;
     return undefined;
+  }
+
+  async #isFor(place: Place, { variesBy }: StoredResponse): Promise<boolean> {
+    const values = await this.#valuesOf(
+      place,
+      variesBy.map(([name]) => name),
+    );
+    return values !== undefined && sameValues(values, variesBy);
+  }
+
+  /** What is kept there without that which is for this request; `undefined` if nothing is left. */
+  async #entryWithout(place: Place, onError: StoreErrorListener): Promise<StoreEntry | undefined> {
+    const entry = await this.#store.get(place.key, onError);
+    const variants: StoredResponse[] = [];
+    for (const stored of entry?.variants ?? []) if (!(await this.#isFor(place, stored))) variants.push(stored);
+    return entry === undefined || variants.length === 0 ? undefined : { ...entry, variants };
   }
 
   /** What the request says in those headers; credentials as their fingerprint. */
@@ -367,11 +405,6 @@ export class StoredAnswers {
       });
     });
   }
-}
-
-/** How long an answer can be of use, to somebody; 0 if never. */
-function usefulMs(lifetimes: Lifetimes, validators: ReturnType<typeof validatorsOf>): number {
-  return Math.max(...Object.values(lifetimes)) || (validators === undefined ? 0 : UNCONFIRMED_MS);
 }
 
 /** The name of a stored answer among all of a client's. */

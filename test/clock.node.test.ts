@@ -48,6 +48,13 @@ const idle: readonly { what: string; code: () => string }[] = [
     code: () => `import { createClient } from ${entry}; createClient(); console.log('done');`,
   },
   {
+    what: 'has a store that does not clear, and did not wait for it',
+    code: () => `import { createClient, memoryStore } from ${entry};
+      const store = { ...memoryStore(), clear: () => new Promise(() => {}) };
+      const client = createClient({ fallback: { store } });
+      void client.clear(); await client.close(); console.log('done');`,
+  },
+  {
     what: 'has made a call whose body it read',
     code: () => `import { createClient } from ${entry};
       const client = createClient({ fetch: async () => Response.json({}), deadlineMs: 600_000, attemptTimeoutMs: 600_000 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { type Client, type ClientOptions, createClient } from '../src/index.ts';
+import { type Client, type ClientOptions, createClient, memoryStore } from '../src/index.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
 import { scriptedFetch } from '../src/testing/scripted-fetch.ts';
 
@@ -100,6 +100,26 @@ test('client.fetch frees no second slot, when a call that was given up for lost 
   expect(running()).toBe(1);
   expect(await call()).toBe('BULKHEAD_FULL');
 });
+
+test.for([1_000, Infinity])(
+  'client.close() does not wait for a lost call, with a store that may take %d ms',
+  async (ms) => {
+    const store = memoryStore();
+    const { clock, call, client } = bench({ fallback: { store, storeTimeoutMs: ms } });
+    clock.frozen = true;
+    client.fetch(`${origin}/lost`).catch(() => {});
+    await clock.advance(0);
+    clock.frozen = false;
+    await clock.advance(600_000);
+    expect(await call()).toBe(200); // who comes looks for those who are lost
+    let isClosed = false;
+    void client.close().then(() => {
+      isClosed = true;
+    });
+    await clock.advance(0);
+    expect(isClosed).toBe(true);
+  },
+);
 
 test('client.fetch never gives up a call without a deadline', async () => {
   const { clock, lose, call } = bench({ deadlineMs: false, bulkhead: { maxConcurrent: 1, maxQueued: 0 } });

@@ -58,6 +58,8 @@ export class Call {
   /** When the last attempt was sent, in ms since the Unix epoch. */
   sentAt = 0;
   attempts = 0;
+  /** How many of them were for what was asked before: see AskAgain. */
+  attemptsBefore = 0;
   /** How many of them were sent beside another; `undefined`, as the next, in the many calls that have none. */
   declare hedges?: number;
   /** What it is if it stands for one attempt of a call, beside which there may be others. */
@@ -102,11 +104,12 @@ export class Call {
   /** This call, for one attempt beside others: what becomes of that is its own until the call takes it over. */
   runner(isHedge: boolean): Call {
     const { request, dependency, limits, reads, storage, id, followers, owner, era, headers, callers } = this;
+    const { attemptsBefore } = this;
     this.attempts += 1;
     if (isHedge) this.hedges = (this.hedges ?? 0) + 1;
     const race: InRace = { call: this, isHedge, isOutrun: false };
     const runner = new Call(request, dependency, limits, reads, storage);
-    return Object.assign(runner, { id, followers, owner, era, headers, callers, race });
+    return Object.assign(runner, { id, followers, owner, era, headers, callers, race, attemptsBefore });
   }
 
   takeOver({ outcome, status, failure, sentAt, answer }: Call): void {

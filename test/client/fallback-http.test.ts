@@ -486,6 +486,110 @@ test.for(unkept)(
   },
 );
 
+test.for([
+  { what: 'that does not end', type: 'text/event-stream', body: 'data: 1' },
+  { what: 'that is too long', type: 'text/csv', body: 'x'.repeat(2_000) },
+])('client.fetch keeps what others are given, when one variant gives an answer $what', async ({ type, body }) => {
+  let isDown = false;
+  const answer: ScriptStep = ({ headers }) => {
+    if (isDown) return 503;
+    const isOther = headers.get('accept') === type;
+    const own = isOther ? { body, headers: { 'content-type': type } } : { body: '{}', headers: {} };
+    return { ...own, headers: { ...own.headers, vary: 'accept' } };
+  };
+  const bench = fallbackBench([answer], { maxBodyBytes: 1_000 });
+  const get = async (accept: string): Promise<string> => {
+    const text = await shown(bench.client.fetch(url, { headers: { accept } }));
+    await idle(bench);
+    return text;
+  };
+  await get('application/json');
+  await get(type);
+  isDown = true;
+  expect(await get('application/json')).toBe('200 {}');
+  expect(await get(type)).toBe('503 ');
+});
+
+test('client.fetch takes out of the store what the variant of one request may not be any more, and no other', async () => {
+  const varied = (body: string, control = ''): ScriptStep => good(body, { vary: 'accept', 'cache-control': control });
+  const bench = fallbackBench([varied('a'), varied('b'), varied('a2', 'no-store'), down]);
+  const get = async (accept: string): Promise<unknown> => {
+    const text = await shown(bench.client.fetch(url, { headers: { accept } })).catch(() => 'failed');
+    await idle(bench);
+    return text;
+  };
+  expect([await get('a'), await get('b'), await get('a')]).toEqual(['200 a', '200 b', '200 a2']);
+  expect([await get('a'), await get('b')]).toEqual(['failed', '200 b']);
+});
+
+test('client.fetch leaves the store alone, when it is only this call that wants nothing old', async () => {
+  const bench = fallbackBench([good('one'), good('two'), down]);
+  const { client } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  await shown(client.fetch(url, { fallback: { staleIfErrorMs: 0 } }));
+  await idle(bench);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+});
+
+test.for(['application/x-ndjson', 'application/stream+json'])(
+  'client.json stores what it has read, whatever else the type is for: %s',
+  async (type) => {
+    const bench = fallbackBench([good('{"a":1}', { 'content-type': type }), down]);
+    await bench.client.json(url);
+    await idle(bench);
+    expect((await bench.client.json(url)).value).toEqual({ a: 1 });
+  },
+);
+
+test.for([
+  { queueTimeoutMs: 300, code: 'QUEUE_TIMEOUT', failure: 'refused', rejected: 1 },
+  { queueTimeoutMs: 5_000, code: 'DEADLINE_EXCEEDED', failure: 'deadline', rejected: 0 },
+])(
+  'client.fetch says how a call ended that could not ask again: $code',
+  async ({ queueTimeoutMs, code, failure, rejected }) => {
+    const script = [
+      good('one', { etag: '"a"' }),
+      { status: 304, headers: { etag: '"b"' }, delayMs: 50 },
+      { delayMs: 5_000 },
+    ];
+    const bulkhead = { maxConcurrent: 1, queueTimeoutMs };
+    const bench = fallbackBench(
+      script,
+      { staleIfErrorMs: 0 },
+      { bulkhead, deadlineMs: 1_000, attemptTimeoutMs: false },
+    );
+    const { client, clock, events } = bench;
+    await shown(client.fetch(url));
+    await idle(bench);
+    const call = watch(client.fetch(url));
+    await clock.advance(1);
+    const other = client.fetch(`${url}/other`, { deadlineMs: 20_000 }); // has the slot in between
+    await clock.advance(2_000);
+    expect(call).toMatchObject({ state: 'rejected', error: { code } });
+    expect(facts(events, 'completed')[1]).toMatchObject({ outcome: 'ignored', attempts: 1, failure });
+    expect(client.snapshot().dependencies[origin]?.counters).toMatchObject({ success: 1, ignored: 1, rejected });
+    await clock.advance(5_000);
+    await other;
+  },
+);
+
+test('client.fetch numbers the attempts of a call that asks again', async () => {
+  const script = [good('one', { etag: '"a"' }), { status: 304, headers: { etag: '"b"' } }, 503, good('two')];
+  const bench = fallbackBench(script, {}, { retry: { initialDelayMs: 0 } });
+  const { client, events } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+  expect(facts(events, 'attempt').map(({ attempt, status }) => [attempt, status])).toEqual([
+    [1, 200],
+    [1, 304],
+    [2, 503],
+    [3, 200],
+  ]);
+  expect(facts(events, 'retry')).toMatchObject([{ attempt: 3 }]);
+});
+
 test.for(['Accept-Encoding User-Agent', 'accept, ?', '"accept"'])(
   'client.fetch hands out an answer that varies by what is no header, and does not keep it: %s',
   async (vary) => {

@@ -370,6 +370,41 @@ test.for([
   expect([await textFor('ann'), await textFor('bob'), upstream.calls]).toEqual(['200 new', '200 new', 4]);
 });
 
+test('client.fetch gives nobody what was there before a write, when what came after it could not be stored', async () => {
+  const inner = memoryStore();
+  let isFull = false;
+  const set: typeof inner.set = async (key, entry) => {
+    if (isFull) throw new Error('full');
+    await inner.set(key, entry);
+  };
+  const bench = fallbackBench([good('old'), 204, good('new')], { store: { ...inner, set }, maxAgeMs: 60_000 });
+  const { client, clock, upstream } = bench;
+  const textFor = async (partition: string): Promise<string> => {
+    const text = await shown(client.fetch(url, { partition }));
+    await idle(bench);
+    return text;
+  };
+  await textFor('bob');
+  await clock.advance(1_000);
+  await client.fetch(url, { partition: 'ann', method: 'POST' });
+  isFull = true;
+  expect([await textFor('bob'), await textFor('bob')]).toEqual(['200 new', '200 new']);
+  expect(upstream.calls).toBe(4);
+});
+
+test('client.fetch remembers of many users what came after a write, with the clock set back', async () => {
+  let isDown = false;
+  const bench = fallbackBench([() => (isDown ? new TypeError('Failed to fetch') : { body: 'new' })]);
+  const { client, clock } = bench;
+  const users = Array.from({ length: 300 }, (_, user) => `user-${user}`);
+  await client.fetch(url, { partition: 'ann', method: 'POST' });
+  clock.jump(-60_000);
+  for (const partition of users) await shown(client.fetch(url, { partition }));
+  await idle(bench);
+  isDown = true;
+  for (const partition of users) expect(await shown(client.fetch(url, { partition }))).toBe('200 new');
+});
+
 test('client.fetch takes what it has for old, after the clock was set forward', async () => {
   const { client, clock, upstream } = fallbackBench([good('one'), good('two')], { maxAgeMs: 60_000 });
   await shown(client.fetch(url));
