@@ -2,6 +2,7 @@ import {
   type Attributes,
   type BatchObservableResult,
   createNoopMeter,
+  diag,
   type Meter,
   type ObservableGauge,
 } from '@opentelemetry/api';
@@ -94,6 +95,8 @@ function sum(one: Value, other: Value): Value {
   return one === null || other === null ? null : one + other;
 }
 
+const NOTHING: ClientSnapshot = { name: null, at: 0, dependencies: {} };
+
 interface Series {
   readonly of: Attributes;
   /** What each of the gauges shows. */
@@ -109,6 +112,7 @@ class Gauges {
   readonly #meter: Meter;
   readonly #instruments: ObservableGauge[];
   readonly #clients = new Set<GaugedClient>();
+  readonly #snapshots = new WeakMap<GaugedClient, ClientSnapshot>();
   /** The series that were observed last. */
   #known: ReadonlyMap<string, Series> = new Map();
   #isObserved = false;
@@ -152,7 +156,7 @@ class Gauges {
   #look(): ReadonlyMap<string, Series> {
     const found = new Map<string, Series>();
     for (const client of this.#clients) {
-      const { name, at, dependencies } = client.snapshot();
+      const { name, at, dependencies } = this.#snapshotOf(client);
       for (const [dependency, each] of Object.entries(dependencies)) {
         const key = JSON.stringify([name, dependency]);
         const others = found.get(key)?.values;
@@ -164,6 +168,18 @@ class Gauges {
       }
     }
     return found;
+  }
+
+  /** Of one whose clock throws, the last that there was: the others are to be observed all the same. */
+  #snapshotOf(client: GaugedClient): ClientSnapshot {
+    try {
+      const snapshot = client.snapshot();
+      this.#snapshots.set(client, snapshot);
+      return snapshot;
+    } catch (error) {
+      diag.error('steadfetch: a client does not tell how it is', error);
+      return this.#snapshots.get(client) ?? NOTHING;
+    }
   }
 
   /** Ends once nobody is left, and all that was of somebody has been observed to be at rest: of clients, nothing is kept. */

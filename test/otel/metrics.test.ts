@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest';
 
 import { memoryStore } from '../../src/index.ts';
 import { instrument } from '../../src/otel/index.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, errorOf, fetchAndStore, origin, url } from '../client/bench.ts';
 import { collectorOf, otelBench, type Series, seriesOf } from './bench.ts';
 
@@ -144,6 +145,29 @@ test('instrument() tells clients apart by their names', async () => {
   expect(seriesOf(await collect(), 'steadfetch.circuit.state')).toEqual([
     { attributes: { ...of, 'steadfetch.client': 'shop' }, value: 2 },
     { attributes: { ...of, 'steadfetch.client': 'search' }, value: 0 },
+  ]);
+});
+
+test('instrument() observes the others, when a client does not tell how it is, and leaves that one as it was', async () => {
+  const { meterProvider, collect } = collectorOf();
+  const clock = new FakeClock();
+  const down = clientBench([501], { name: 'down', clock, breaker: { failureThreshold: 1 } });
+  const well = clientBench(['hang'], { name: 'well' });
+  for (const { client } of [down, well]) instrument(client, { meterProvider });
+  await down.client.fetch(url);
+  const states = async (): Promise<unknown> =>
+    seriesOf(await collect(), 'steadfetch.circuit.state').map(({ attributes, value }) => [
+      attributes['steadfetch.client'],
+      value,
+    ]);
+  expect(await states()).toEqual([['down', 2]]);
+  vi.spyOn(clock, 'epochNow').mockImplementation(() => {
+    throw new Error('The clock has stopped');
+  });
+  well.client.fetch(url).catch(() => {});
+  expect(await states()).toEqual([
+    ['down', 2],
+    ['well', 0],
   ]);
 });
 
