@@ -59,8 +59,7 @@ function identityOf({ request, reads, headers, owner, era }: Call): string | und
   const { headers: _headers, method: _method, ...rest } = init;
   if (Object.values(rest).some((value) => value !== null && !PLAIN.includes(typeof value))) return undefined;
   const made = requestOf(request);
-  // On Workers, a request may say more of how it is to be sent, which can't be compared.
-  if (made !== undefined && Reflect.get(made, 'cf') !== undefined) return undefined;
+  if (made !== undefined && saysMore(made)) return undefined;
   const { mode, credentials, cache, redirect, referrer, referrerPolicy, integrity, keepalive } = made ?? {};
   return JSON.stringify([
     addressOf(request),
@@ -73,6 +72,12 @@ function identityOf({ request, reads, headers, owner, era }: Call): string | und
     rest,
     made !== undefined && [mode, credentials, cache, redirect, referrer, referrerPolicy, integrity, keepalive],
   ]);
+}
+
+/** Whether a Request may say more of how it is to be sent, which can't be compared: on Workers, or to a fetch of the user's. */
+function saysMore(request: Request): boolean {
+  const isPlatforms = Object.getPrototypeOf(request) === Request.prototype && Reflect.ownKeys(request).length === 0;
+  return !isPlatforms || Reflect.get(request, 'cf') !== undefined;
 }
 
 const PLAIN = ['string', 'number', 'boolean', 'undefined'];

@@ -14,7 +14,7 @@ const HARMLESS: ReadonlySet<string> = /* @__PURE__ */ new Set(
 const HARMLESS_FAMILY = /^(?:accept|content|if|sec|upgrade|x-b3|x-datadog)(?:-|$)/;
 
 const SECRET =
-  /auth|cookie|token|key|session|secret|signature|hmac|jwt|pass|pwd|otp|saml|assertion|ticket|verifier|dpop|oidc|credential|bearer|^code$|^sig$|^sid$|^pin$/;
+  /auth|cookie|token|key|session|sessid|secret|signature|hmac|jwt|pass|pwd|otp|saml|assertion|ticket|verifier|dpop|oidc|credential|bearer|(?:^|access|device|login|reset|user|verification)[._-]?code$|(?:^|[._-])(?:sid|sig|pin|pw)$/;
 
 /** Whether a header of this (lower-case) name may say who is asking. */
 export function isCredential(name: string): boolean {

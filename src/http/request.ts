@@ -80,8 +80,8 @@ export function prepareRequest(
   if (givenInit !== undefined && Object(givenInit) !== givenInit) {
     throw new TypeError(`init must be an object, got ${show(givenInit)}`);
   }
-  const own = withoutOurs(merged ? {} : ownFields(givenInit ?? {}));
   const request = asRequest(input);
+  const own = withHeadersOf(merged ? undefined : request, withoutOurs(merged ? {} : ownFields(givenInit ?? {})));
   const href = request === undefined ? String(input) : request.url;
   const url = isKnown && !merged ? 'unparsed' : parseUrl(href, resolvesRelative);
   refuseInvalid(request, url === 'unparsed' ? href : (url ?? urlOf(href)), own.init, own.signal);
@@ -187,6 +187,16 @@ function withoutOurs(given: FetchInit): OwnInit {
     ...init
   } = given;
   return { init: asItIsNow(init), signal, idempotent };
+}
+
+/**
+ * With the headers that a Request of the caller's has now: it may be used again, for somebody else, while this call still waits
+ * or refreshes what is stored.
+ */
+function withHeadersOf(request: Request | undefined, own: OwnInit): OwnInit {
+  const { init } = own;
+  if (request?.headers === undefined || init.headers !== undefined) return own;
+  return { ...own, init: { ...init, headers: new Headers(request.headers) } };
 }
 
 /** Fields that an init inherits, or computes in getters of its class, count for fetch as well: it reads them by name. */

@@ -57,6 +57,21 @@ test.for([
   expect(upstream.calls).toBe(3);
 });
 
+test('coalesce shares no Request that may say more than a platform’s does', async () => {
+  class Asked extends Request {
+    readonly user: string;
+    constructor(user: string) {
+      super(url);
+      this.user = user;
+    }
+  }
+  const fetch = async (input: unknown): Promise<Response> => new Response((input as { user?: string }).user);
+  const { client } = sharing([1], { fetch });
+  const own = Object.assign(new Request(url), { user: 'cyd' });
+  const calls = [new Asked('ann'), new Asked('bob'), own].map((request) => shown(client.fetch(request)));
+  expect(await Promise.all(calls)).toEqual(['200 ann', '200 bob', '200 cyd']);
+});
+
 test('coalesce lets each of them leave alone, the first one too', async () => {
   const { client, clock, upstream } = sharing([slow('one')]);
   const controllers = [0, 1, 2].map(() => new AbortController());

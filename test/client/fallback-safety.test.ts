@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 
 import { degradation, type FetchInit, memoryStore, type Store, type StoreEntry } from '../../src/index.ts';
-import type { ScriptedRequest } from '../../src/testing/scripted-fetch.ts';
+import type { ScriptedRequest, ScriptStep } from '../../src/testing/scripted-fetch.ts';
 import { engine } from '../support/engine.ts';
 import { errorOf, url, watch } from './bench.ts';
 import { down, fallbackBench, good, idle, shown } from './fallback-bench.ts';
@@ -61,6 +61,22 @@ test('client.fetch does not answer a user with what nobody was given', async () 
   const { client } = fallbackBench([personal, down], { maxAgeMs: 60_000 });
   expect(await shown(client.fetch(url))).toBe('200 for nobody');
   expect(await errorOf(client.fetch(url, { headers: { authorization: 'a' } }))).toMatchObject(failed);
+});
+
+test('client.fetch gives each user of one Request what is theirs, and keeps it for them', async () => {
+  const answer: ScriptStep = ({ headers }) => ({ body: `for ${headers.get('authorization')}` });
+  const bench = fallbackBench([answer], { maxAgeMs: 60_000, cacheControl: 'ignore' });
+  const { client } = bench;
+  const request = new Request(url);
+  const calls = ['ann', 'bob'].map((user) => {
+    request.headers.set('authorization', user);
+    return shown(client.fetch(request));
+  });
+  expect(await Promise.all(calls)).toEqual(['200 for ann', '200 for bob']);
+  await idle(bench);
+  for (const user of ['ann', 'bob']) {
+    expect(await shown(client.fetch(url, { headers: { authorization: user } }))).toBe(`200 for ${user}`);
+  }
 });
 
 test('client.fetch puts no credential into a key, nor into an entry', async () => {

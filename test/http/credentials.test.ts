@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 
-import { credentialsIn, Fingerprints, isCredential } from '../../src/http/credentials.ts';
+import { credentialsIn, Fingerprints, isCredential, isSecret } from '../../src/http/credentials.ts';
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -181,3 +181,17 @@ test('Fingerprints.of() keeps nothing of a text that could not be digested', asy
   vi.unstubAllGlobals();
   expect(await fingerprints.of('abc')).toBe(digests[0]?.[1]);
 });
+
+test.for(['PHPSESSID', 'JSESSIONID', 'connect.sid', 'reset_code', 'device_code', 'code', 'pw', 'user-pin'])(
+  'isSecret() knows what a query calls a secret: %s',
+  (name) => {
+    expect(isSecret(name.toLowerCase())).toBe(true);
+  },
+);
+
+test.for(['page', 'country_code', 'zip', 'inside', 'spin', 'barcode'])(
+  'isSecret() takes what is none for what it is: %s',
+  (name) => {
+    expect(isSecret(name)).toBe(false);
+  },
+);

@@ -5,6 +5,7 @@ import { resolveClient } from '../../src/client-options.ts';
 import {
   attemptInit,
   describeRequest,
+  headersOf,
   mayRepeat,
   type PreparedRequest,
   prepareRequest,
@@ -42,8 +43,22 @@ test.for([
   expect(prepared.input).toBe(input);
   expect(prepared.url?.href).toBe(url);
   expect(prepared.method).toBe('GET');
-  expect(prepared.init).toEqual({});
+  const { headers, ...init } = prepared.init;
+  expect([init, [...new Headers(headers)]]).toEqual([{}, []]);
   expect(prepared.idempotent).toBeUndefined();
+});
+
+test('prepareRequest() takes the headers that a Request has now: it may be used again for somebody else', () => {
+  const request = new Request(url, { headers: { a: '1' } });
+  const prepared = prepare(request, { method: 'PUT' });
+  request.headers.set('a', '2');
+  request.headers.set('b', '2');
+  const sent = new Request(prepared.input, attemptInit(prepared, new AbortController().signal));
+  expect([sent.method, [...sent.headers], [...(headersOf(prepared) ?? [])]]).toEqual([
+    'PUT',
+    [['a', '1']],
+    [['a', '1']],
+  ]);
 });
 
 test('prepareRequest() takes what is ours out of the init, and leaves the rest in it', () => {
@@ -533,7 +548,9 @@ test('attemptInit() says again what a Request says of its referrer, which an ini
   const request = new Request(url, { referrerPolicy: 'no-referrer', referrer: '' });
   const { referrer, referrerPolicy } = request;
   const known = Object.entries({ referrer, referrerPolicy }).filter(([, value]) => value !== undefined);
-  expect(attemptInit(prepare(request), signal)).toEqual({ ...Object.fromEntries(known), signal });
+  const { headers, ...init } = attemptInit(prepare(request), signal);
+  expect(init).toEqual({ ...Object.fromEntries(known), signal });
+  expect([...new Headers(headers)]).toEqual([]);
   // What the engine makes of it in the end.
   const sent = new Request(request, attemptInit(prepare(request), signal));
   expect([sent.referrer, sent.referrerPolicy]).toEqual([referrer, referrerPolicy]);
@@ -543,7 +560,7 @@ test('attemptInit() lets the init have the last word on the referrer', () => {
   const { signal } = new AbortController();
   const request = new Request(url, { referrerPolicy: 'no-referrer', referrer: '' });
   const init = { referrer: 'about:client', referrerPolicy: 'origin' } as const;
-  expect(attemptInit(prepare(request, init), signal)).toEqual({ ...init, signal });
+  expect(attemptInit(prepare(request, init), signal)).toEqual({ ...init, headers: new Headers(), signal });
 });
 
 test('attemptInit() works beside a Request that is fetched with it, body included', async () => {
