@@ -82,10 +82,9 @@ test('the example answers 200 callers at once, fresh, with few requests to its u
   expect((await state()).requests.catalogue - before.requests.catalogue).toBeLessThanOrEqual(20);
 });
 
-// Where the machine is so busy that two hundred calls at once take longer than the example allows, they say so, whatever the fault.
 test.for([
-  { fault: '503', reasons: ['status-503', 'circuit-open', 'attempt-timeout'] },
-  { fault: 'drop', reasons: ['network', 'circuit-open', 'attempt-timeout'] },
+  { fault: '503', reasons: ['status-503', 'circuit-open'] },
+  { fault: 'drop', reasons: ['network', 'circuit-open'] },
   { fault: 'hang', reasons: ['attempt-timeout', 'circuit-open'] },
   { fault: 'slow', reasons: ['attempt-timeout', 'circuit-open'] },
 ])(
@@ -94,7 +93,8 @@ test.for([
   async ({ fault, reasons }) => {
     await expect.poll(async () => (await ask('/products')).degraded, patience).toBeUndefined();
     await breakUpstreams(fault);
-    await expect.poll(async () => (await ask('/products')).degraded, patience).toBeDefined();
+    // Not only degraded: of two hundred calls that all find it closed, a busy machine lets some take longer than the example allows.
+    await expect.poll(async () => (await ask('/products')).degraded, patience).toBe('circuit-open');
 
     const before = await state();
     const answers = await many('/products');

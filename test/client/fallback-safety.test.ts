@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { degradation, type FetchInit, memoryStore, type Store, type StoreEntry } from '../../src/index.ts';
 import type { ScriptedRequest, ScriptStep } from '../../src/testing/scripted-fetch.ts';
 import { engine } from '../support/engine.ts';
-import { errorOf, url, watch } from './bench.ts';
+import { type Bench, errorOf, url, watch } from './bench.ts';
 import { down, fallbackBench, good, idle, shown } from './fallback-bench.ts';
 
 afterEach(() => {
@@ -363,6 +363,13 @@ test('client.fetch goes on storing what was written, after the clock was set bac
   expect(await shown(client.fetch(url))).toBe('200 two');
 });
 
+/** What a user is given, once it has been stored, too. */
+async function storedTextFor(partition: string, bench: Bench): Promise<string> {
+  const text = await shown(bench.client.fetch(url, { partition }));
+  await idle(bench);
+  return text;
+}
+
 test.for([
   { when: 'within the same millisecond', waitMs: 0, jumpMs: 0 },
   { when: 'with the clock set back', waitMs: 400, jumpMs: -500 },
@@ -370,11 +377,7 @@ test.for([
   const script = [good('old'), 204, good('new'), good('new')];
   const bench = fallbackBench(script, { maxAgeMs: 60_000 });
   const { client, clock, upstream } = bench;
-  const textFor = async (partition: string): Promise<string> => {
-    const text = await shown(client.fetch(url, { partition }));
-    await idle(bench);
-    return text;
-  };
+  const textFor = (partition: string): Promise<string> => storedTextFor(partition, bench);
   await textFor('bob');
   await clock.advance(waitMs / 2);
   await client.fetch(url, { partition: 'ann', method: 'POST' });
@@ -395,11 +398,7 @@ test('client.fetch gives nobody what was there before a write, when what came af
   };
   const bench = fallbackBench([good('old'), 204, good('new')], { store: { ...inner, set }, maxAgeMs: 60_000 });
   const { client, clock, upstream } = bench;
-  const textFor = async (partition: string): Promise<string> => {
-    const text = await shown(client.fetch(url, { partition }));
-    await idle(bench);
-    return text;
-  };
+  const textFor = (partition: string): Promise<string> => storedTextFor(partition, bench);
   await textFor('bob');
   await clock.advance(1_000);
   await client.fetch(url, { partition: 'ann', method: 'POST' });
