@@ -7,7 +7,7 @@ import { type TracingRules, traceCalls } from './tracing.ts';
 
 /** The options of {@link instrument}. */
 export interface InstrumentOptions {
-  /** Where metrics go. Default: the global one of `@opentelemetry/api`. `false`: no metrics. */
+  /** Where metrics go. Default: the global one of `@opentelemetry/api`, which must be set by then. `false`: no metrics. */
   readonly meterProvider?: MeterProvider | false;
   /** Where spans go. Default: the global one of `@opentelemetry/api`. `false`: no spans. */
   readonly tracerProvider?: TracerProvider | false;

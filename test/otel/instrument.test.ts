@@ -35,6 +35,18 @@ test.for(['meterProvider', 'tracerProvider'] as const)(
   },
 );
 
+test('instrument() traces by what is set up after it, but measures nothing', async () => {
+  const exporter = new InMemorySpanExporter();
+  const { meterProvider, collect } = collectorOf();
+  const { client } = clientBench([204]);
+  instrument(client);
+  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
+  metrics.setGlobalMeterProvider(meterProvider);
+  await client.fetch(url);
+  expect(exporter.getFinishedSpans()).toHaveLength(2);
+  expect(await collect()).toEqual([]);
+});
+
 test('instrument() changes nothing, where nothing is set up', async () => {
   const { client, upstream } = clientBench([204]);
   instrument(client);
