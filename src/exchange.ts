@@ -9,7 +9,7 @@ import { confirmed, isStorable, toStored, validatorsOf } from './http/stored-res
 import { isWebKit } from './http/webkit.ts';
 import type { AsyncNext, CallContext } from './layer.ts';
 import { outcomeOfStatus } from './model/outcome.ts';
-import type { Kept, StoredAnswers, Writing } from './stored-answers.ts';
+import type { Kept, Received, StoredAnswers, Writing } from './stored-answers.ts';
 import type { StoredResponse } from './stores/store.ts';
 
 type VariesBy = StoredResponse['variesBy'];
@@ -51,25 +51,22 @@ export class Exchange {
     const { response } = answer;
     const { status } = response;
     const reception = await this.#answers.receive(this.writing.place, response, call.sentAt, this.#rules);
-    this.writing.serves = reception.serves;
     if (status === 304 && kept !== undefined && call.headers !== undefined) {
       const { variesBy } = kept.stored;
       const { receivedAt, initialAgeMs } = reception;
       const renewed = confirmed(kept.stored, response, { receivedAt, initialAgeMs, variesBy });
-      if (reception.mayBeKept) this.#store(call, variesBy, async () => renewed);
-      else this.#drop(call, variesBy);
+      this.#store(call, { ...reception, variesBy }, reception.mayBeKept && (async () => renewed));
       return { answer: undefined, renewed, result: 'confirmed', status, variesBy };
     }
     // What others keep of it (a hop that answers degraded), what is hidden from us, and "not now" say nothing of what holds.
     const isWord = degradationIn(response) === undefined && status > 0 && outcomeOfStatus(status) === 'success';
     const isKept =
       isWord && reception.mayBeKept && reception.isUseful && isStorable(response) && this.#hasRoomFor(answer, call);
-    if (isKept) {
-      this.#store(call, reception.variesBy, async () => {
-        const body = await this.#bodyOf(answer, call);
-        return body === undefined ? undefined : toStored(response, body, reception);
-      });
-    } else if (isWord) this.#drop(call, reception.variesBy);
+    const make = async (): Promise<StoredResponse | undefined> => {
+      const body = await this.#bodyOf(answer, call);
+      return body === undefined ? undefined : toStored(response, body, reception);
+    };
+    if (isWord) this.#store(call, reception, isKept && make);
     const result = isKept ? 'replaced' : isWord ? 'dropped' : 'failed';
     return { answer, renewed: undefined, result, status, variesBy: reception.variesBy };
   }
@@ -79,13 +76,18 @@ export class Exchange {
     if (this.writing.done === undefined) this.#answers.close(this.writing);
   }
 
-  /** Behind the caller's back; a body that breaks off is not stored. */
-  #store(call: Call, variesBy: VariesBy, make: () => Promise<StoredResponse | undefined>): void {
+  /** Behind the caller's back: what is made comes in place of what is there, or nothing; a body that breaks off changes nothing. */
+  #store(
+    call: Call,
+    { variesBy, serves }: Pick<Received, 'variesBy' | 'serves'>,
+    make: false | (() => Promise<StoredResponse | undefined>),
+  ): void {
     if (call.follows) return;
     const { writing } = this;
+    writing.serves = make !== false && serves;
     const store = async (): Promise<void> => {
       try {
-        const stored = await make();
+        const stored = make === false ? undefined : await make();
         if (stored === undefined) await this.#answers.drop(writing, variesBy, this.#onStoreError);
         else await this.#answers.keep(writing, stored, this.#rules, this.#onStoreError);
       } catch {
@@ -117,10 +119,6 @@ export class Exchange {
   #hasRoomFor({ response: { headers }, bytes }: Answer, { request }: Call): boolean {
     if (bytes !== undefined || request.method === 'HEAD') return true;
     return !(Number(headers.get('content-length')) > this.#answers.maxBodyBytes || isEndless(headers));
-  }
-
-  #drop(call: Call, variesBy: VariesBy): void {
-    keepAlive(call, this.#answers.drop(this.writing, variesBy, this.#onStoreError));
   }
 }
 

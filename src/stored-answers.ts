@@ -213,9 +213,7 @@ export class StoredAnswers {
       if (writing.outdated) return;
       const expiresAt = stored.receivedAt - stored.initialAgeMs + Math.min(lifeMs, LONGEST_LIFE_MS);
       const variants = [stored, ...others].slice(0, MAX_VARIANTS);
-      const era = this.#era;
-      // It may arrive when nobody waits for it any more, nor tells it that it is outdated.
-      const isOutdated = (): boolean => writing.outdated || era !== this.#era;
+      const isOutdated = this.#outdatedTest(writing);
       await this.#store.set(key, { key, variants, expiresAt }, onError, isOutdated);
       if (isOutdated()) return;
       const { place } = writing;
@@ -251,7 +249,7 @@ export class StoredAnswers {
       // What came in between is newer.
       if (writing.outdated) return;
       if (others === undefined) await this.#store.delete(key, onError);
-      else await this.#store.set(key, others, onError, () => writing.outdated);
+      else await this.#store.set(key, others, onError, this.#outdatedTest(writing));
     });
   }
 
@@ -313,6 +311,12 @@ export class StoredAnswers {
       if (other === newest) return;
       other.outdated ||= which(other);
     }
+  }
+
+  /** For what may arrive when nobody waits for it any more, nor tells it that it is outdated. */
+  #outdatedTest(writing: Writing): () => boolean {
+    const era = this.#era;
+    return () => writing.outdated || era !== this.#era;
   }
 
   #ownerOf(name: string, headers: Headers | undefined): string | undefined | Promise<string | undefined> {

@@ -299,6 +299,30 @@ test('client.clear does not wait for ever for what is being stored, which is del
   expect(store.entries.size).toBe(0);
 });
 
+test.for(['a write', 'a clear()'])(
+  'client.fetch deletes what is left of an entry, when %s was faster',
+  async (what) => {
+    const { store, slow, land } = landingStore();
+    const answer = (control: string): ScriptStep => good('one', { vary: 'accept', 'cache-control': control });
+    const bench = fallbackBench([answer(''), answer(''), answer('no-store'), 204], { store: slow });
+    const { client, clock } = bench;
+    for (const accept of ['a', 'b', 'a']) {
+      land();
+      await shown(client.fetch(url, { headers: { accept } }));
+      await idle(bench);
+    }
+    if (what === 'a write') await client.fetch(url, { method: 'POST' });
+    else {
+      const clearing = watch(client.clear());
+      await clock.advance(2_000);
+      expect(clearing.state).not.toBe('pending');
+    }
+    land(); // that of b, without that of a
+    await idle(bench);
+    expect(store.entries.size).toBe(0);
+  },
+);
+
 test('client.clear rejects with what the store throws: who logs out must know', async () => {
   const error = new Error('disk full');
   const store = { ...openStore(), clear: () => Promise.reject(error) };
