@@ -222,8 +222,7 @@ export class StoredAnswers {
       const { receivedAt } = stored;
       if (written !== undefined && receivedAt <= written.at)
         this.#after.set(answerId(place, stored), { written, receivedAt });
-      // What was asked for earlier and comes later is older.
-      if (others.length === 0) this.#outdate(place, (other) => other.place.key === key, writing);
+      await this.#outdateOlder(writing, stored.variesBy);
     });
   }
 
@@ -242,14 +241,13 @@ export class StoredAnswers {
   async drop(writing: Writing, variesBy: StoredResponse['variesBy'], onError: StoreErrorListener): Promise<void> {
     const { place } = writing;
     const { key } = place;
-    const isForAll = variesBy.length === 0;
-    if (isForAll) this.#outdate(place, (other) => other.place.key === key, writing);
     await this.#inTurn(key, async () => {
-      const others = isForAll ? undefined : await this.#entryWithout(place, onError);
+      const others = variesBy.length === 0 ? undefined : await this.#entryWithout(place, onError);
       // What came in between is newer.
       if (writing.outdated) return;
       if (others === undefined) await this.#store.delete(key, onError);
       else await this.#store.set(key, others, onError, this.#outdatedTest(writing));
+      await this.#outdateOlder(writing, variesBy);
     });
   }
 
@@ -257,7 +255,7 @@ export class StoredAnswers {
   async forget(place: Place, onError: StoreErrorListener): Promise<void> {
     const { resource } = place;
     this.#written.set(resource, { at: this.#clock.epochNow() });
-    this.#outdate(place, () => true);
+    for (const other of this.#writings.get(resource) ?? []) other.outdated = true;
     const owners = new Set([place.partition, PUBLIC]);
     const keys = [...owners].flatMap((owner) => ['GET', 'HEAD'].map((method) => keyOf(owner, method, resource)));
     await Promise.all(keys.map((key) => this.#store.delete(key, onError)));
@@ -306,10 +304,12 @@ export class StoredAnswers {
     return said;
   }
 
-  #outdate({ resource }: Place, which: (other: Writing) => boolean, newest?: Writing): void {
+  /** What was asked for earlier, by requests that this answer is for as well, is older, though it comes later. */
+  async #outdateOlder(writing: Writing, variesBy: StoredResponse['variesBy']): Promise<void> {
+    const { key, resource } = writing.place;
     for (const other of this.#writings.get(resource) ?? []) {
-      if (other === newest) return;
-      other.outdated ||= which(other);
+      if (other === writing) return;
+      if (other.place.key === key && (await this.#isFor(other.place, { variesBy }))) other.outdated = true;
     }
   }
 
@@ -350,7 +350,7 @@ export class StoredAnswers {
     return undefined;
   }
 
-  async #isFor(place: Place, { variesBy }: StoredResponse): Promise<boolean> {
+  async #isFor(place: Place, { variesBy }: Pick<StoredResponse, 'variesBy'>): Promise<boolean> {
     const values = await this.#valuesOf(
       place,
       variesBy.map(([name]) => name),

@@ -590,6 +590,39 @@ test('client.fetch numbers the attempts of a call that asks again', async () => 
   expect(facts(events, 'retry')).toMatchObject([{ attempt: 3 }]);
 });
 
+test('client.fetch stores the answers to all who ask at once, each in a way of their own', async () => {
+  let isDown = false;
+  const answer: ScriptStep = ({ headers }) => {
+    if (isDown) return new TypeError('Failed to fetch');
+    const accept = headers.get('accept') ?? '';
+    return { body: accept, headers: { vary: 'accept' }, delayMs: accept === 'a' ? 20 : 10 };
+  };
+  const bench = fallbackBench([answer]);
+  const { client, clock } = bench;
+  const get = (accept: string): Promise<string> => shown(client.fetch(url, { headers: { accept } }));
+  const calls = [get('a'), get('b')];
+  await clock.advance(20);
+  await Promise.all(calls);
+  await idle(bench);
+  isDown = true;
+  expect(await get('b')).toBe('200 b');
+  expect(await get('a')).toBe('200 a');
+});
+
+test('client.fetch keeps the newer of two answers to the same request, beside those to others', async () => {
+  const varied = (body: string, delayMs = 0): ScriptStep => ({ body, delayMs, headers: { vary: 'accept' } });
+  const bench = fallbackBench([varied('b'), varied('older', 20), varied('newer', 10), down]);
+  const { client, clock } = bench;
+  const get = (accept: string): Promise<string> => shown(client.fetch(url, { headers: { accept } }));
+  await get('b');
+  await idle(bench);
+  const calls = [get('a'), get('a')];
+  await clock.advance(20);
+  await Promise.all(calls);
+  await idle(bench);
+  expect(await get('a')).toBe('200 newer');
+});
+
 test.for(['Accept-Encoding User-Agent', 'accept, ?', '"accept"'])(
   'client.fetch hands out an answer that varies by what is no header, and does not keep it: %s',
   async (vary) => {
