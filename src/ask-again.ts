@@ -17,9 +17,10 @@ export class AskAgain extends Layer {
     const { headers, confirms } = call;
     if (headers === undefined || confirms === undefined) return next(context, done);
     return next(context, (result) => {
-      const { response } = 'value' in result ? (result.value as Answer) : {};
-      if (response?.status !== 304 || confirms(response)) return done(result);
-      if ('value' in result) this.#leases.discard(result.value);
+      if ('error' in result) return done(result);
+      const { response } = result.value as Answer;
+      if (response.status !== 304 || confirms(response)) return done(result);
+      this.#leases.discard(result.value);
       // What it comes to is what counts, also if it is refused.
       const { attempts: attemptsBefore } = call;
       Object.assign(call, {
@@ -27,6 +28,9 @@ export class AskAgain extends Layer {
         outcome: 'ignored',
         status: undefined,
         failure: undefined,
+        hasFailed: false,
+        wasDropped: false,
+        hedges: 0,
         attemptsBefore,
       });
       return next(context.afresh(), done);

@@ -590,6 +590,41 @@ test('client.fetch numbers the attempts of a call that asks again', async () => 
   expect(facts(events, 'retry')).toMatchObject([{ attempt: 3 }]);
 });
 
+test('client.fetch numbers the attempts of a call that asks again, when one was sent beside another', async () => {
+  const script = [
+    good('one', { etag: '"a"' }),
+    'hang',
+    { status: 304, headers: { etag: '"b"' } },
+    503,
+    good('two'),
+  ] as const;
+  const bench = fallbackBench(script, {}, { hedge: { afterMs: 50 }, retry: { initialDelayMs: 0 } });
+  const { client, clock, events } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  const call = shown(client.fetch(url));
+  await clock.advance(50);
+  expect(await call).toBe('200 two');
+  const numbers = facts(events, 'attempt').map(({ attempt }) => attempt);
+  expect(numbers.slice(1).sort()).toEqual([1, 2, 3, 4]);
+  expect(facts(events, 'retry')).toMatchObject([{ attempt: 4 }]);
+  expect(facts(events, 'completed')[1]).toMatchObject({ attempts: 4 });
+});
+
+test('client.fetch holds it against nobody, when a call that asks again had failed before it was answered', async () => {
+  const script = [good('one', { etag: '"a"' }), 503, { status: 304, headers: { etag: '"b"' } }, 'hang'] as const;
+  const options = { deadlineMs: 1_000, retry: { initialDelayMs: 0 }, breaker: { failureThreshold: 1 } };
+  const bench = fallbackBench(script, {}, options);
+  const { client, clock, events } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  const call = watch(client.fetch(url));
+  await clock.advance(1_000);
+  expect(call.state).toBe('resolved');
+  expect(facts(events, 'completed')[1]).toMatchObject({ outcome: 'ignored', failure: 'deadline' });
+  expect(client.snapshot().dependencies[origin]?.breaker?.state).toBe('closed');
+});
+
 test('client.fetch stores the answers to all who ask at once, each in a way of their own', async () => {
   let isDown = false;
   const answer: ScriptStep = ({ headers }) => {
