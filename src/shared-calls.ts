@@ -76,7 +76,9 @@ function identityOf({ request, reads, headers, owner, era }: Call): string | und
 
 /** Whether a Request may say more of how it is to be sent, which can't be compared: on Workers, or to a fetch of the user's. */
 function saysMore(request: Request): boolean {
-  const isPlatforms = Object.getPrototypeOf(request) === Request.prototype && Reflect.ownKeys(request).length === 0;
+  // By their names: some engines keep all that is in a Request under symbols of their own.
+  const isPlatforms =
+    Object.getPrototypeOf(request) === Request.prototype && Object.getOwnPropertyNames(request).length === 0;
   return !isPlatforms || Reflect.get(request, 'cf') !== undefined;
 }
 

@@ -57,6 +57,14 @@ test.for([
   expect(upstream.calls).toBe(3);
 });
 
+test('coalesce shares Requests whose engine keeps what is in them under symbols, as Deno and Node 22 do', async () => {
+  const { client, clock, upstream } = sharing([slow('one')]);
+  const calls = [1, 2].map(() => client.fetch(Object.defineProperty(new Request(url), Symbol('state'), { value: {} })));
+  await clock.advance(100);
+  expect(await Promise.all(calls.map(shown))).toEqual(['200 one', '200 one']);
+  expect(upstream.calls).toBe(1);
+});
+
 test('coalesce shares no Request that may say more than a platform’s does', async () => {
   class Asked extends Request {
     readonly user: string;

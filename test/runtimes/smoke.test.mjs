@@ -124,6 +124,14 @@ test('idbStore() fails no call where there is no IndexedDB, and says so', async 
   assert.equal(operations[0], 'get');
 });
 
+test('coalesce has identical Requests share one call', async () => {
+  const client = createClient({ fallback: { coalesce: true } });
+  const url = urlOf('ok');
+  await Promise.all([1, 2].map(async () => (await client.fetch(new Request(url))).json()));
+  const [{ counters }] = Object.values(client.snapshot().dependencies);
+  assert.equal(counters.attempts, 1);
+});
+
 test('createHealth answers probes by the state of a client', async () => {
   const client = createClient({ retry: false, breaker: { failureThreshold: 1 } });
   const health = createHealth({ readiness: { users: dependsOn(client) } });
