@@ -26,7 +26,8 @@ export type SteadKy = KyInstance &
 /**
  * A ky instance that calls through `client`. Hooks, prefixes, headers and shortcuts of ky stay as they are; its own
  * retries and timeouts are off, also where a call asks for them: three attempts of ky around three of the client would be
- * nine. A hook may have a request sent again (`ky.retry()`), as often as ky's `retry` says. What the client throws comes through as it is; a network error becomes ky's `NetworkError`, as ever.
+ * nine. A hook may have a request sent again (`ky.retry()`), as often as ky's `retry` says. What the client throws comes through
+ * as it is; a network error becomes ky's `NetworkError`, as ever.
  *
  * @param ky The instance to extend; it is not changed.
  * @throws TypeError if `ky` or `client` is none.
