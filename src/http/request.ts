@@ -45,6 +45,19 @@ export class PreparedRequest {
     return this.#url;
   }
 
+  /** What is to be fetched: as it was given, unless the page that it is relative to has become another since. */
+  get target(): string | URL | Request {
+    const { input } = this;
+    if (typeof input !== 'string' || HAS_SCHEME.test(input) || this.url === undefined) return input;
+    const { href } = this.url;
+    try {
+      return new Request(input).url === href ? input : href;
+    } catch {
+      // There is no page.
+      return input;
+    }
+  }
+
   /** The same request, which does not end with its caller. */
   get withoutSignal(): PreparedRequest {
     const { input, init, idempotent } = this;
@@ -259,6 +272,8 @@ function asRequest(input: string | URL | Request): Request | undefined {
 // Stands in for the origin of a relative URL where only the user's own fetch knows it (RFC 2606: it is nobody's).
 const NOWHERE = 'https://relative.invalid';
 
+const HAS_SCHEME = /^[a-z][a-z\d+.-]*:/i;
+
 function parseUrl(href: string, resolvesRelative: boolean): URL | undefined {
   // Any word passes for a scheme, and no platform's fetch knows one of these.
   const [host] = (!resolvesRelative && /^[\w.-]+:\d+(?![^/?#])/.exec(href)) || [];
@@ -271,7 +286,7 @@ function parseUrl(href: string, resolvesRelative: boolean): URL | undefined {
       return new URL(new Request(href).url);
     } catch (error) {
       // With a scheme it is no relative URL, but a broken one.
-      if (!resolvesRelative || /^[a-z][a-z\d+.-]*:/i.test(href)) throw error;
+      if (!resolvesRelative || HAS_SCHEME.test(href)) throw error;
       // One that names its host is relative to nothing but the scheme.
       const url = new URL(href, NOWHERE);
       return url.origin === NOWHERE ? undefined : url;

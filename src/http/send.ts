@@ -22,8 +22,8 @@ export function sender(settings: ClientSettings, leases: BodyLeases): Next<Answe
       // Asked for only where answers are stored.
       if (fallback !== false) call.sentAt = tools.clock.epochNow();
       const init = attemptInit(request, context.signal, headersFor(context, call, settings));
-      const response =
-        given === undefined ? platformFetch(request.input, init) : Promise.resolve(given(request.input, init));
+      const { target } = request;
+      const response = given === undefined ? platformFetch(target, init) : Promise.resolve(given(target, init));
       return call.reads === 'none' ? response : response.then((received) => readAnswer(received, context));
     },
     given === undefined,

@@ -186,6 +186,13 @@ test('prepareRequest() knows the host of a URL that lacks the scheme alone, whoe
   expect(prepareRequest('//b.test/x', undefined, true).url?.href).toBe(resolved('//b.test/x') ?? 'https://b.test/x');
 });
 
+test.for(['/users', 'users', '', '//b.test/x', 'http://a.test', 'data:1,a'])(
+  'prepareRequest() has the given fetch get what was given, where the page is what it was: "%s"',
+  (given) => {
+    expect(prepareRequest(given, undefined, true).target).toBe(given);
+  },
+);
+
 test('prepareRequest() knows the URL of an absolute one, whoever fetches', () => {
   expect(prepareRequest(url, undefined, true).url?.href).toBe(url);
 });
