@@ -94,7 +94,7 @@ export function prepareRequest(
     throw new TypeError(`init must be an object, got ${show(givenInit)}`);
   }
   const request = asRequest(input);
-  const own = withHeadersOf(merged ? undefined : request, withoutOurs(merged ? {} : ownFields(givenInit ?? {})));
+  const own = merged ? NO_INIT : withoutOurs(ownFields(givenInit ?? {}), request);
   const href = request === undefined ? String(input) : request.url;
   const url = isKnown && !merged ? 'unparsed' : parseUrl(href, resolvesRelative);
   refuseInvalid(request, url === 'unparsed' ? href : (url ?? urlOf(href)), own.init, own.signal);
@@ -185,7 +185,7 @@ function methodIn({ method }: RequestInit, request: Request | undefined): string
   return method === undefined ? (request?.method ?? 'GET') : String(method);
 }
 
-function withoutOurs(given: FetchInit): OwnInit {
+function withoutOurs(given: FetchInit, request: Request | undefined): OwnInit {
   const {
     deadlineMs,
     deadline,
@@ -199,17 +199,7 @@ function withoutOurs(given: FetchInit): OwnInit {
     signal,
     ...init
   } = given;
-  return { init: asItIsNow(init), signal, idempotent };
-}
-
-/**
- * With the headers that a Request of the caller's has now: it may be used again, for somebody else, while this call still waits
- * or refreshes what is stored.
- */
-function withHeadersOf(request: Request | undefined, own: OwnInit): OwnInit {
-  const { init } = own;
-  if (request?.headers === undefined || init.headers !== undefined) return own;
-  return { ...own, init: { ...init, headers: new Headers(request.headers) } };
+  return { init: asItIsNow(init, request), signal, idempotent };
 }
 
 /** Fields that an init inherits, or computes in getters of its class, count for fetch as well: it reads them by name. */
@@ -244,15 +234,17 @@ const FETCH_FIELDS: readonly string[] = [
  * The request that was asked for, whatever its caller does with the same objects while it waits for a slot or a retry:
  * fetch takes its copy when it is called, too. Headers that can be read only once are read here.
  */
-function asItIsNow(init: RequestInit): RequestInit {
-  const { headers, body } = init;
-  const changes = (headers !== undefined && headers !== null) || body instanceof URLSearchParams;
-  if (!changes) return init;
-  return {
-    ...init,
-    ...(headers === undefined || headers === null ? {} : { headers: copyHeaders(headers) }),
-    ...(body instanceof URLSearchParams ? { body: new URLSearchParams(body) } : {}),
-  };
+function asItIsNow(init: RequestInit, request: Request | undefined): RequestInit {
+  // A Request, too, may be used again, for somebody else, while this call still waits or refreshes what is stored.
+  const { headers = request?.headers, body } = init;
+  if (headers !== undefined && headers !== null) init.headers = copyHeaders(headers);
+  if (body instanceof URLSearchParams) init.body = new URLSearchParams(body);
+  else if (body instanceof FormData) {
+    const form = new FormData();
+    for (const [name, value] of body) form.append(name, value);
+    init.body = form;
+  }
+  return init;
 }
 
 function copyHeaders(headers: NonNullable<RequestInit['headers']>): NonNullable<RequestInit['headers']> {

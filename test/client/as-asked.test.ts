@@ -74,6 +74,23 @@ test('client.fetch sends a queued and retried call with the form it was made wit
   expect(sent.map((request) => String(request.body))).toEqual(['a=1', 'a=1']);
 });
 
+test('client.fetch sends a queued and retried call with the fields and files it was made with', async () => {
+  const body = new FormData();
+  body.append('a', '1');
+  body.append('a', '2');
+  body.append('file', new File(['text'], 'a.txt', { type: 'text/plain' }));
+  const change = (): void => {
+    body.set('a', '3');
+    body.delete('file');
+  };
+  for (const { body: sent } of await sentWhile(change, url, { method: 'PUT', body })) {
+    expect(sent).toBeInstanceOf(FormData);
+    const form = sent as FormData;
+    expect(form.getAll('a')).toEqual(['1', '2']);
+    expect(form.get('file')).toMatchObject({ name: 'a.txt', type: 'text/plain', size: 4 });
+  }
+});
+
 test('client.fetch asks an object that stands for a URL once what it is', async () => {
   let asked = 0;
   const input = {
