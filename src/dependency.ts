@@ -84,7 +84,7 @@ export class Dependency implements BulkheadHooks, BreakerHooks, Tools {
   }
 
   onDequeued(waitedMs: number, context: CallContext): void {
-    callOf(context).queuedMs = waitedMs;
+    callOf(context).queuedMs += waitedMs;
   }
 
   /** A call that was sent more than once has waited in between: how long it took says nothing. */

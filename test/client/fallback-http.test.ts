@@ -625,6 +625,29 @@ test('client.fetch holds it against nobody, when a call that asks again had fail
   expect(client.snapshot().dependencies[origin]?.breaker?.state).toBe('closed');
 });
 
+test('client.fetch tells all that a call has waited for a slot, also before it asks again', async () => {
+  const script = [
+    good('one', { etag: '"a"' }),
+    { delayMs: 100 },
+    { status: 304, headers: { etag: '"b"' } },
+    { delayMs: 50 },
+    good('two'),
+  ];
+  const bench = fallbackBench(script, {}, { bulkhead: { maxConcurrent: 1 } });
+  const { client, clock, events } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  const calls: Promise<unknown>[] = [];
+  for (const at of [`${url}/a`, url, `${url}/b`]) {
+    calls.push(shown(client.fetch(at)));
+    await clock.advance(0);
+  }
+  await clock.advance(150);
+  await Promise.all(calls);
+  const waits = facts(events, 'completed').map(({ queuedMs }) => queuedMs);
+  expect(waits).toEqual([0, 0, 100, 150]);
+});
+
 test('client.fetch stores the answers to all who ask at once, each in a way of their own', async () => {
   let isDown = false;
   const answer: ScriptStep = ({ headers }) => {
