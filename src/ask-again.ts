@@ -31,6 +31,7 @@ export class AskAgain extends Layer {
         hasFailed: false,
         wasDropped: false,
         hedges: 0,
+        follows: false,
         attemptsBefore,
       });
       return next(context.afresh(), done);

@@ -57,6 +57,24 @@ test.for([
   expect(upstream.calls).toBe(3);
 });
 
+test('coalesce: who asks again with others, and then alone, has its answer stored', async () => {
+  const own = (body: string): ScriptStep => slow(body, { headers: { 'set-cookie': 'a=1' } });
+  const script = [
+    { body: 'one', headers: { etag: '"a"' } },
+    { status: 304, headers: { etag: '"b"' }, delayMs: 100 },
+  ];
+  const { client, clock } = sharing([...script, own('two'), own('three'), down], {
+    fallback: { coalesce: true, store: memoryStore() },
+  });
+  await shown(client.fetch(url));
+  await clock.advance(0);
+  const calls = [1, 2].map(() => client.fetch(url).then(shown));
+  await clock.advance(300);
+  expect(await Promise.all(calls)).toEqual(['200 two', '200 three']);
+  await clock.advance(0);
+  expect(await shown(client.fetch(url))).toBe('200 three');
+});
+
 test('coalesce shares Requests whose engine keeps what is in them under symbols, as Deno and Node 22 do', async () => {
   const { client, clock, upstream } = sharing([slow('one')]);
   const calls = [1, 2].map(() => client.fetch(Object.defineProperty(new Request(url), Symbol('state'), { value: {} })));
