@@ -308,7 +308,8 @@ export class StoredAnswers {
   async #outdateOlder(writing: Writing, variesBy: StoredResponse['variesBy']): Promise<void> {
     const { key, resource } = writing.place;
     for (const other of this.#writings.get(resource) ?? []) {
-      if (other === writing) return;
+      // One that is outdated itself may have been closed meanwhile: then all that follows is newer.
+      if (other === writing || writing.outdated) return;
       if (other.place.key === key && (await this.#isFor(other.place, { variesBy }))) other.outdated = true;
     }
   }

@@ -185,3 +185,24 @@ test('client.fetch is not told twice of a store that is silent, and then throws'
   await idle(bench);
   expect(facts(bench.events, 'store-error')).toEqual([{ operation: 'get', reason: 'timeout' }]);
 });
+
+test('client.fetch stores what was asked for after an answer that took too long to be taken out', async () => {
+  const memory = memoryStore();
+  let takeOut: () => void = () => {};
+  const remove: Store['delete'] = (key) =>
+    new Promise((resolve) => {
+      takeOut = () => resolve(memory.delete(key));
+    });
+  const script = [404, { body: 'two', delayMs: 100 }, down];
+  const store = broken({ delete: remove });
+  const bench = fallbackBench(script, { store, storeTimeoutMs: 10_000 }, { deadlineMs: 1_000 });
+  const { client, clock } = bench;
+  await shown(client.fetch(url));
+  await clock.advance(2_000); // its deadline, and a second: it counts as lost
+  const second = client.fetch(url);
+  takeOut();
+  await clock.advance(100);
+  expect(await shown(second)).toBe('200 two');
+  await idle(bench);
+  expect(await shown(client.fetch(url))).toBe('200 two');
+});
