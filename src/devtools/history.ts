@@ -81,8 +81,10 @@ export class History {
   /** Takes up the dependencies that were there before anybody listened, and lets go of what is too old to be shown. */
   observe({ at, dependencies }: ClientSnapshot): void {
     for (const [name, dependency] of Object.entries(dependencies)) {
-      // Who is in the snapshot is known; to be followed it has to have a circuit that says something.
-      if (this.#tracks.has(name) || dependency.breaker !== null) this.#trackOf(name, false).begin(dependency, at);
+      // Who is in the snapshot is known; to be followed it has to have a circuit that says something, and not to cost
+      // anybody a past: only what happens makes room.
+      const isNew = dependency.breaker !== null && this.#tracks.size < MOST_TRACKS;
+      if (isNew || this.#tracks.has(name)) this.#trackOf(name, false).begin(dependency, at);
     }
     for (const track of this.#tracks.values()) this.#marks -= track.forget(at - LONGEST_SPAN_MS);
   }

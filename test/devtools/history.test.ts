@@ -231,3 +231,12 @@ test('History is bounded, whatever the dependencies are called and however many 
   expect([...history.tracks.keys()][0]).toBe('host-1000');
   expect([...history.tracks.keys()].at(-1)).toBe('host-2999');
 });
+
+test('History keeps what it knows of those who are called, however many are only in the snapshot', () => {
+  const names = Array.from({ length: MOST_TRACKS + 1 }, (_, index) => `host-${index}`);
+  const dependencies = Object.fromEntries(names.map((name) => [name, dependency()]));
+  const history = historyOf({ ...attempted(AT), dependency: 'host-0' });
+  for (let turn = 0; turn < 2; turn += 1) history.observe({ name: null, at: AT + turn, dependencies });
+  expect(history.tracks.size).toBe(MOST_TRACKS);
+  expect(trackOf(history, 'host-0').marks).toHaveLength(1);
+});
