@@ -25,15 +25,16 @@ export class Answers {
     this.#length = Math.ceil(longestMs / SLICE_MS) + 1;
   }
 
-  /** Adds one, or takes one back. What is older than the longest span is counted no more. */
+  /** Adds one, or takes one back, unless that is older than the longest span. */
   add(kind: Counted, at: number, amount: 1 | -1 = 1): void {
     this.#numbers ??= new Float64Array(this.#length).fill(-1);
     this.#counts ??= new Uint32Array(this.#length * KINDS.length);
     const number = Math.floor(at / SLICE_MS);
     const place = number % this.#length;
     const held = this.#numbers[place] ?? -1;
-    if (held > number) return;
-    if (held < number) {
+    if (held !== number) {
+      // What happens now is not old: where there is something of later, the clock has been put back.
+      if (amount < 0) return;
       this.#numbers[place] = number;
       this.#counts.fill(0, place * KINDS.length, (place + 1) * KINDS.length);
     }

@@ -25,10 +25,21 @@ test('Answers takes back what turned out otherwise, and never more than there is
   expect(answers.totals(AT, AT)).toEqual(NONE);
 });
 
-test('Answers forgets what is older than the longest span, whether told of later or not', () => {
+test('Answers forgets what is older than the longest span, and takes nothing of it back', () => {
   const answers = new Answers(60_000);
   answers.add('stored', AT);
   answers.add('default', AT + 65_000); // at the place of the first
-  answers.add('stored', AT); // too late
+  answers.add('stored', AT, -1); // too late
+  answers.add('default', AT, -1);
   expect(answers.totals(0, AT + 65_000)).toEqual({ ...NONE, default: 1 });
+});
+
+test('Answers counts on when the clock has been put back', () => {
+  const answers = new Answers(60_000);
+  for (let at = AT; at < AT + 65_000; at += SLICE_MS) answers.add('network', at);
+  const back = AT - 3_600_000;
+  answers.add('failed', back);
+  answers.add('failed', back, -1);
+  answers.add('stored', back);
+  expect(answers.totals(back - 60_000, back)).toEqual({ ...NONE, stored: 1 });
 });
