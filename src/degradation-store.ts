@@ -19,7 +19,7 @@ export interface DegradedDependency {
 export interface DegradationSnapshot {
   /** Whether any dependency is. */
   readonly degraded: boolean;
-  /** In the order in which they became so. */
+  /** In the order in which they became so; the last 1,000. */
   readonly dependencies: readonly DegradedDependency[];
 }
 
@@ -33,6 +33,7 @@ export interface DegradationStore {
 
 // How long a URL that nobody asks for any more keeps its dependency degraded, when that answers otherwise.
 const FORGOTTEN_MS = 60_000;
+// URLs of a dependency, and dependencies: who chooses them must not choose how many are kept.
 const MOST_REMEMBERED = 1_000;
 
 const NOTHING: DegradationSnapshot = { degraded: false, dependencies: [] };
@@ -97,14 +98,9 @@ class Troubled {
 
   add({ dependency, at }: SteadEvent, subject: string): void {
     const subjects = this.#lastAt.get(dependency) ?? new Map<string, number>();
-    this.#lastAt.set(dependency, subjects);
     subjects.delete(subject);
-    subjects.set(subject, at);
-    if (subjects.size <= MOST_REMEMBERED) return;
-    for (const oldest of subjects.keys()) {
-      subjects.delete(oldest);
-      return;
-    }
+    makeRoom(subjects.set(subject, at));
+    makeRoom(this.#lastAt.set(dependency, subjects));
   }
 
   /** Whether its dependency is well again, now that this one is. */
@@ -112,8 +108,17 @@ class Troubled {
     const subjects = this.#lastAt.get(dependency);
     if (subjects === undefined) return true;
     subjects.delete(subject);
-    for (const [other, lastAt] of subjects) if (at - lastAt > FORGOTTEN_MS) subjects.delete(other);
+    // As far ahead as behind: the clock has been put back since.
+    for (const [other, lastAt] of subjects) if (Math.abs(at - lastAt) > FORGOTTEN_MS) subjects.delete(other);
+    if (subjects.size === 0) this.#lastAt.delete(dependency);
     return subjects.size === 0;
+  }
+}
+
+function makeRoom(remembered: Map<string, unknown>): void {
+  for (const oldest of remembered.keys()) {
+    if (remembered.size <= MOST_REMEMBERED) return;
+    remembered.delete(oldest);
   }
 }
 
@@ -121,11 +126,12 @@ class Troubled {
 function following(snapshot: DegradationSnapshot, event: SteadEvent, troubled: Troubled): DegradationSnapshot {
   const { dependency } = event;
   const known = snapshot.dependencies.find((each) => each.dependency === dependency);
-  const others = snapshot.dependencies.filter((each) => each !== known);
   const subject = subjectOf(event) ?? '';
   if (event.type === 'completed' && event.outcome === 'success') {
     if (!troubled.isWell(event, subject)) return snapshot;
-    return known === undefined ? snapshot : { degraded: others.length > 0, dependencies: others };
+    if (known === undefined) return snapshot;
+    const others = snapshot.dependencies.filter((each) => each !== known);
+    return { degraded: others.length > 0, dependencies: others };
   }
   if (event.type !== 'fallback' || event.reason === undefined) return snapshot;
   troubled.add(event, subject);
@@ -136,6 +142,8 @@ function following(snapshot: DegradationSnapshot, event: SteadEvent, troubled: T
   if (known?.source === source && known.reason === reason && known.asOf === asOf) return snapshot;
   const now = { dependency, source, reason, since: known?.since ?? at, asOf };
   const dependencies =
-    known === undefined ? [...others, now] : snapshot.dependencies.map((each) => (each === known ? now : each));
+    known === undefined
+      ? [...snapshot.dependencies, now].slice(-MOST_REMEMBERED)
+      : snapshot.dependencies.map((each) => (each === known ? now : each));
   return { degraded: true, dependencies };
 }

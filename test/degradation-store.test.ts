@@ -204,3 +204,27 @@ test('degradationStore() tells everybody, though one throws, and nobody who has 
   expect(left).not.toHaveBeenCalled();
   expect(report).toHaveBeenCalledWith(new Error('mine'));
 });
+
+test('degradationStore() forgets a URL that nobody asks for, though the clock has been put back', async () => {
+  const { client, clock } = clientBench([503, good('p')], {
+    retry: false,
+    fallback: { respond: () => new Response('none') },
+  });
+  const degraded = degradationStore(client);
+  degraded.subscribe(() => {});
+  await shown(client.fetch(url));
+  clock.jump(-3_600_000);
+  await clock.advance(120_000);
+  await shown(client.fetch(`${url}/other`));
+  expect(degraded.getSnapshot().degraded).toBe(false);
+});
+
+test('degradationStore() remembers no more than a thousand dependencies', async () => {
+  const { client } = clientBench([503], { retry: false, fallback: { respond: () => new Response('none') } });
+  const degraded = degradationStore(client);
+  degraded.subscribe(() => {});
+  for (let number = 0; number < 1_001; number += 1) await client.fetch(`https://host-${number}.test/`);
+  const { dependencies } = degraded.getSnapshot();
+  expect(dependencies).toHaveLength(1_000);
+  expect(dependencies.at(-1)?.dependency).toBe('https://host-1000.test');
+});
