@@ -57,7 +57,7 @@ export function chaosFetch(inner: Fetch, options: ChaosOptions = {}): Fetch {
   const random = checkFunction('chaos.random', options.random, Math.random);
   const { clock } = resolveTools({ clock: options.clock });
   return async (input, init) => {
-    const signal = init?.signal ?? (typeof input === 'object' && 'url' in input ? input.signal : undefined);
+    const { signal = typeof input === 'object' && 'url' in input ? input.signal : undefined } = init ?? {};
     signal?.throwIfAborted();
     const latencyMs = leastMs + random() * (mostMs - leastMs);
     if (latencyMs > 0) await elapse(latencyMs, signal, clock);

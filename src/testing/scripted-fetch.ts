@@ -103,12 +103,14 @@ function checkStep(path: string, step: unknown): void {
 
 function describe(input: string | URL | Request, init: RequestInit | undefined, number: number): ScriptedRequest {
   const request = typeof input === 'object' && 'url' in input ? input : undefined;
+  // One of `null` is a word, too: that of the Request does not count then.
+  const { signal = request?.signal } = init ?? {};
   return {
     url: request?.url ?? String(input),
     method: (init?.method ?? request?.method ?? 'GET').toUpperCase(),
     headers: new Headers(init?.headers ?? request?.headers),
     body: init?.body ?? request?.body ?? null,
-    signal: init?.signal ?? request?.signal,
+    signal: signal ?? undefined,
     number,
   };
 }

@@ -311,3 +311,9 @@ test.for([undefined, null, 'fetch', {}])('chaosFetch() throws TypeError, for %j 
   expect(() => chaosFetch(notFetch)).toThrow(TypeError);
   expect(() => chaosFetch(notFetch)).toThrow('must be a function');
 });
+
+test('chaosFetch() goes by the signal of init, also where that is null', async () => {
+  const { fetch } = chaos({});
+  const request = new Request(url, { signal: AbortSignal.abort() });
+  expect(await kindOf(fetch(request, { signal: null }))).toBe('200');
+});

@@ -300,3 +300,8 @@ test('scriptedFetch() remembers headers as they were, whatever becomes of them l
   headers.set('a', '2');
   expect(fetch.requests[0]?.headers.get('a')).toBe('1');
 });
+
+test('scriptedFetch() goes by the signal of init, also where that is null', async () => {
+  const request = new Request(url, { signal: AbortSignal.abort() });
+  expect((await scriptedFetch([200])(request, { signal: null })).status).toBe(200);
+});
