@@ -48,6 +48,7 @@ export function cacheApiStore(options: CacheApiStoreOptions = {}): Store {
   const partition = checkPartition('cacheApiStore.partition', options.partition);
   const { clock } = resolveTools({ clock: options.clock });
   const opened = async (): Promise<CacheLike> => (typeof cache === 'function' ? cache() : (cache ?? defaultCache()));
+  const remove = async (key: string): Promise<void> => void (await (await opened()).delete(urlOf(key)));
   return {
     shared: true,
     ...(partition === undefined ? {} : { partition }),
@@ -57,13 +58,12 @@ export function cacheApiStore(options: CacheApiStoreOptions = {}): Store {
     },
     async set(key, entry) {
       const seconds = Math.ceil((entry.expiresAt - clock.epochNow()) / 1_000);
-      if (seconds <= 0) return;
+      // What is there is outdated in any case.
+      if (!(seconds > 0)) return remove(key);
       const headers = { 'cache-control': `max-age=${seconds}`, 'content-type': 'application/octet-stream' };
       await (await opened()).put(urlOf(key), new Response(encodeEntry(entry), { headers }));
     },
-    async delete(key) {
-      await (await opened()).delete(urlOf(key));
-    },
+    delete: remove,
     async clear() {
       throw new Error(
         'Cannot clear the Cache API: what is in it can not be listed; change the partition, or use kvStore',

@@ -74,6 +74,10 @@ export function redisStore(options: RedisStoreOptions): Store {
     return client;
   }
 
+  async function remove(key: string): Promise<void> {
+    await connected().unlink(await names.of(key));
+  }
+
   return {
     shared: true,
     partition,
@@ -83,13 +87,12 @@ export function redisStore(options: RedisStoreOptions): Store {
     },
     async set(key, entry) {
       const lifeMs = Math.ceil(entry.expiresAt - clock.epochNow());
-      if (!(lifeMs > 0)) return;
+      // What is there is outdated in any case.
+      if (!(lifeMs > 0)) return remove(key);
       const expiration = { type: 'PX', value: lifeMs } as const;
       await connected().set(await names.of(key), toBase64(encodeEntry(entry)), { expiration });
     },
-    async delete(key) {
-      await connected().unlink(await names.of(key));
-    },
+    delete: remove,
     async clear(partition, onProgress) {
       const start = await names.within(partition);
       const MATCH = `${start.replace(/[*?[\]\\]/g, '\\$&')}*`;

@@ -39,6 +39,8 @@ test('redisStore() lets go of an entry when it is of no use any more, and keeps 
   expect(await redis.pTTL(name)).toBeLessThanOrEqual(60_000);
   await store().set('public old', entryOf('public old', 'text', { expiresAt: clock.epochNow() }));
   expect(await redis.keys('*')).toEqual([name]);
+  await store().set(key, entryOf(key, 'newer', { expiresAt: clock.epochNow() }));
+  expect(await redis.keys('*')).toEqual([]);
 });
 
 test('redisStore() forgets one key, one partition, or all, and nothing of what is not its own', async () => {
