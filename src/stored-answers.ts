@@ -209,9 +209,14 @@ export class StoredAnswers {
     if (lifeMs === 0) return this.drop(writing, stored.variesBy, onError);
     await this.#inTurn(key, async () => {
       if (writing.outdated) return;
-      const others = stored.variesBy.length === 0 ? [] : await this.#othersThan(stored, key, onError);
+      const entry = stored.variesBy.length === 0 ? undefined : await this.#store.get(key, onError);
       if (writing.outdated) return;
-      const expiresAt = stored.receivedAt - stored.initialAgeMs + Math.min(lifeMs, LONGEST_LIFE_MS);
+      const others = (entry?.variants ?? []).filter((other) => !sameValues(other.variesBy, stored.variesBy));
+      const expiresAt = Math.max(
+        stored.receivedAt - stored.initialAgeMs + Math.min(lifeMs, LONGEST_LIFE_MS),
+        // Each of them is of use for as long as ever.
+        others.length && (entry?.expiresAt ?? 0),
+      );
       const variants = [stored, ...others].slice(0, MAX_VARIANTS);
       const isOutdated = this.#outdatedTest(writing);
       await this.#store.set(key, { key, variants, expiresAt }, onError, isOutdated);
@@ -380,11 +385,6 @@ export class StoredAnswers {
       values.push([name, shown]);
     }
     return values;
-  }
-
-  async #othersThan(stored: StoredResponse, key: string, onError: StoreErrorListener): Promise<StoredResponse[]> {
-    const entry = await this.#store.get(key, onError);
-    return (entry?.variants ?? []).filter((other) => !sameValues(other.variesBy, stored.variesBy));
   }
 
   /**

@@ -121,7 +121,7 @@ export function ageOf({ receivedAt, initialAgeMs }: StoredResponse, epochNow: nu
 export function parseEntry(value: unknown, key: string): StoreEntry | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { variants, ...entry } = value as Partial<StoreEntry>;
-  if (entry.key !== key || !Array.isArray(variants)) return undefined;
+  if (entry.key !== key || !Number.isFinite(entry.expiresAt) || !Array.isArray(variants)) return undefined;
   if (variants.length === 0 || variants.length > MAX_VARIANTS || !isListOf(variants, isStored)) return undefined;
   return value as StoreEntry;
 }

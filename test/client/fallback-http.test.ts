@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { degradation, memoryStore } from '../../src/index.ts';
+import { degradation, memoryStore, type Store } from '../../src/index.ts';
 import type { ScriptedRequest, ScriptStep } from '../../src/testing/scripted-fetch.ts';
 import { engine } from '../support/engine.ts';
 import { errorOf, facts, origin, pageOrigin, url, watch } from './bench.ts';
@@ -665,6 +665,26 @@ test('client.fetch stores the answers to all who ask at once, each in a way of t
   isDown = true;
   expect(await get('b')).toBe('200 b');
   expect(await get('a')).toBe('200 a');
+});
+
+test('client.fetch keeps the answers to others for as long as they are of use, whatever comes beside them', async () => {
+  const varied = (text: string, age: number): ScriptStep => good(text, { vary: 'accept', age: String(age) });
+  const memory = memoryStore();
+  const lives: number[] = [];
+  const set: Store['set'] = (key, entry) => {
+    lives.push(entry.expiresAt - clock.epochNow());
+    return memory.set(key, entry);
+  };
+  const bench = fallbackBench([varied('a', 0), varied('b', 50), varied('a', 70)], {
+    store: { ...memory, set },
+    staleIfErrorMs: 60_000,
+  });
+  const { client, clock } = bench;
+  for (const accept of ['a', 'b', 'a']) {
+    await shown(client.fetch(url, { headers: { accept } }));
+    await idle(bench);
+  }
+  expect(lives).toEqual([60_000, 60_000, 60_000]);
 });
 
 test('client.fetch keeps the newer of two answers to the same request, beside those to others', async () => {

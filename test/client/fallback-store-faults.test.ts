@@ -114,6 +114,7 @@ const poison: readonly { readonly what: string; readonly change: (entry: StoreEn
   { what: 'a text', change: () => 'garbage' },
   { what: 'an empty object', change: () => ({}) },
   { what: 'an entry of another key', change: (entry) => ({ ...entry, key: 'public GET https://other.test/' }) },
+  { what: 'kept until nobody knows when', change: (entry) => ({ ...entry, expiresAt: undefined }) },
   { what: 'no variant', change: (entry) => ({ ...entry, variants: [] }) },
   { what: 'a truncated body', change: spoil(({ body }) => ({ body: body?.slice(1) })) },
   { what: 'a body of text', change: spoil(() => ({ body: 'one' })) },
