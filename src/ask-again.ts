@@ -32,6 +32,7 @@ export class AskAgain extends Layer {
         wasDropped: false,
         hedges: 0,
         follows: false,
+        joined: undefined,
         attemptsBefore,
       });
       return next(context.afresh(), done);

@@ -57,7 +57,7 @@ test.for([
   expect(upstream.calls).toBe(3);
 });
 
-test('coalesce: who asks again with others, and then alone, has its answer stored', async () => {
+test('coalesce: who asks again with others, and then alone, is told so, and has its answer stored', async () => {
   const headers = { 'set-cookie': 'a=1' };
   // A browser shows a cookie to nobody: there, the first answer is for both.
   const areAlone = new Response(null, { headers }).headers.has('set-cookie');
@@ -69,12 +69,14 @@ test('coalesce: who asks again with others, and then alone, has its answer store
     ...answers.map((body) => slow(body, { headers })),
     down,
   ];
-  const { client, clock } = sharing(script, { fallback: { coalesce: true, store: memoryStore() } });
+  const { client, clock, events } = sharing(script, { fallback: { coalesce: true, store: memoryStore() } });
   await shown(client.fetch(url));
   await clock.advance(0);
   const calls = [1, 2].map(() => client.fetch(url).then(shown));
   await clock.advance(300);
   expect(await Promise.all(calls)).toEqual(['200 two', `200 ${last}`]);
+  const [, , second] = facts(events, 'completed');
+  expect([second?.attempts, second?.joined]).toEqual(areAlone ? [1, undefined] : [0, 2]);
   await clock.advance(0);
   expect(await shown(client.fetch(url))).toBe(`200 ${last}`);
 });
