@@ -165,7 +165,7 @@ export class HttpFallback extends AsyncLayer {
           const { storeTimeoutMs } = this.#host.settings;
           const found = await unlessAborted(context.scope, this.#find(question, storeTimeoutMs, 'all'));
           // What was read before the call is as good, if nothing has outdated it since.
-          const usable = found ?? (exchange.writing.outdated ? undefined : kept);
+          const usable = found ?? (exchange.writing.outdated || exchange.writing.isGone ? undefined : kept);
           const isUsable = usable !== undefined && freshnessOf(usable.ageMs, usable.lifetimes) !== 'expired';
           const answer = isUsable ? this.#stored(usable, call, reasonFor(result)) : undefined;
           return answer === undefined ? this.#default(result, context) : this.#instead(result, answer);

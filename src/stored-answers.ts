@@ -42,6 +42,8 @@ export class Writing extends Unanswered<Writing> {
   readonly place: Place;
   /** Whether what comes is outdated already: a write to its resource, a newer answer, or a `clear()` was faster. */
   outdated = false;
+  /** Whether what was there when it was asked for is there no more: its server has told another call. */
+  isGone = false;
   /** Once it is being stored: resolves when it is, or is not going to be. */
   done: Promise<void> | undefined;
   /** Whether it will then answer other calls without the network, or before it. */
@@ -252,6 +254,8 @@ export class StoredAnswers {
       if (writing.outdated) return;
       if (others === undefined) await this.#store.delete(key, onError);
       else await this.#store.set(key, others, onError, this.#outdatedTest(writing));
+      // Whoever is another, or asks otherwise, finds what is there still.
+      for (const other of this.#writings.get(place.resource) ?? []) other.isGone = true;
       await this.#outdateOlder(writing, variesBy);
     });
   }

@@ -938,3 +938,15 @@ test('client.fetch puts no credential of a relative URL into a key', async () =>
   await idle(bench);
   expect(keys).toEqual([expect.stringMatching(/report\?#[0-9a-f]{64}$/)]);
 });
+
+test('client.fetch gives nobody what its server has no more, as another call was told while they asked', async () => {
+  const late: ScriptStep = () =>
+    new Promise((resolve) => clock.schedule(20, () => resolve(new TypeError('Failed to fetch'))));
+  const bench = fallbackBench([good('one'), { status: 404, delayMs: 10 }, late]);
+  const { client, clock } = bench;
+  await shown(client.fetch(url));
+  await idle(bench);
+  const calls = [shown(client.fetch(url)), errorOf(client.fetch(url))];
+  await clock.advance(20);
+  expect(await Promise.all(calls)).toMatchObject(['404 ', { message: 'Failed to fetch' }]);
+});
