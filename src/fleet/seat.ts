@@ -302,9 +302,9 @@ export class Seat implements FleetSeat {
     const state = parseState(message);
     const known = this.#known;
     if (this.#isOver || this.#isAlone || state === undefined || known === undefined) return;
-    if (state.run < known.run || (state.run === known.run && state.epoch <= known.epoch)) return;
-    // Another memory, or a leap: it is as well to ask as to believe.
-    if (state.run > known.run || state.epoch > known.epoch + FAR) this.#wonder();
+    if (state.run === known.run && state.epoch <= known.epoch) return;
+    // Another memory, which may have begun earlier by a clock that was put back, or a leap: it is as well to ask as to believe.
+    if (state.run !== known.run || state.epoch > known.epoch + FAR) this.#wonder();
     else this.#believe(state, known);
   }
 

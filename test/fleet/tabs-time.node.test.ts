@@ -23,11 +23,11 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-function tabBench() {
+function tabBench(ofFleet = fleet) {
   const upstream = { status: 200 };
   const client = createClient({
     retry: false,
-    breaker: { failureThreshold: 1, successThreshold: 1, resetTimeoutMs: RESET_MS, resetJitter: 0, fleet },
+    breaker: { failureThreshold: 1, successThreshold: 1, resetTimeoutMs: RESET_MS, resetJitter: 0, fleet: ofFleet },
     fetch: async () => new Response(null, { status: upstream.status }),
   });
   const call = async (status: number): Promise<void> => {
@@ -81,4 +81,22 @@ test('tabFleet() holds one lock for a minute for what is back, and tells the oth
   expect(await locks()).toHaveLength(1);
   await vi.advanceTimersByTimeAsync(1);
   expect(await locks()).toEqual([]);
+});
+
+test('tabFleet() has a tab hear of what is down after the clock has been put back, too', async () => {
+  const otherFleet = tabFleet({ name: 'timed' });
+  const [{ call }, other] = [tabBench(), tabBench(otherFleet)];
+  await other.call(200);
+  await call(501);
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  expect(other.state()).toBe('open');
+  await vi.advanceTimersByTimeAsync(RESET_MS);
+  for (let calls = 0; calls < 2; calls += 1) await call(200);
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  expect(other.state()).toBe('closed');
+  vi.setSystemTime(Date.now() - 60 * MINUTE_MS);
+  await call(501);
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  expect(other.state()).toBe('open');
+  await otherFleet.close();
 });
