@@ -64,7 +64,7 @@ export function pictureOf(track: Track | undefined, now: number, spanMs: number,
       // However short it was, it was.
       width: Math.max(1, x(span.to) - x(span.from)),
     })),
-    droppedUntil: dropped > from ? x(dropped) : undefined,
+    droppedUntil: dropped > from && dropped <= now ? x(dropped) : undefined,
     marks: (track?.marks ?? []).flatMap((mark) =>
       mark.at < from || mark.at > now ? [] : [{ mark, x: x(mark.at), y: laneY(mark) }],
     ),

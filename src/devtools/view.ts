@@ -43,7 +43,8 @@ export function urgency({ dependency }: Subject, now: number, spanMs: number): n
   const state = dependency?.breaker?.state;
   if (state === 'open') return 0;
   if (state === 'half-open') return 1;
-  return now - (dependency?.lastFailure?.at ?? -Infinity) <= spanMs ? 2 : 3;
+  // As far ahead as behind: the clock has been put back since.
+  return Math.abs(now - (dependency?.lastFailure?.at ?? -Infinity)) <= spanMs ? 2 : 3;
 }
 
 /** Those in trouble first, and else in the order in which they came. */

@@ -118,3 +118,11 @@ test.for([
 ] as const)('pictureOf() labels as many times as there is room for: %d ms in %d pixels', ([spanMs, width, labels]) => {
   expect(pictureOf(undefined, AT, spanMs, width).times.map(({ text }) => text)).toEqual(labels);
 });
+
+test('pictureOf() says of nothing that it was not kept, where that is from before the clock was put back', () => {
+  const track = new Track(600_000);
+  track.add({ ...attempt, at: AT + 3_600_000 });
+  track.drop(1);
+  track.add({ ...attempt, at: AT });
+  expect(pictureOf(track, AT, SPAN_MS, WIDTH).droppedUntil).toBeUndefined();
+});

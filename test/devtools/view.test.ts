@@ -140,3 +140,13 @@ test('byUrgency() puts the open ones first, then the half-open, then who failed 
     'bare',
   ]);
 });
+
+test('byUrgency() takes nobody for failing by what is from before the clock was put back', () => {
+  const failed = { name: 'failed', dependency: dependency({ lastFailure: failure }), track: undefined };
+  const early = {
+    ...failed,
+    name: 'early',
+    dependency: dependency({ lastFailure: { ...failure, at: NOW + 3_600_000 } }),
+  };
+  expect(byUrgency([early, failed], NOW, SPAN_MS).map(({ name }) => name)).toEqual(['failed', 'early']);
+});
