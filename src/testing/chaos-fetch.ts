@@ -79,7 +79,7 @@ function cut(response: Response): Response {
       const { value } = given ? {} : await reader.read();
       given = true;
       if (value !== undefined && value.length > 1) return controller.enqueue(value.subarray(0, value.length >> 1));
-      await reader.cancel().catch(() => {});
+      reader.cancel().catch(() => {});
       controller.error(new TypeError('terminated'));
     },
     cancel: (reason) => reader.cancel(reason),

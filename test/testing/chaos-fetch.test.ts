@@ -317,3 +317,12 @@ test('chaosFetch() goes by the signal of init, also where that is null', async (
   const request = new Request(url, { signal: AbortSignal.abort() });
   expect(await kindOf(fetch(request, { signal: null }))).toBe('200');
 });
+
+test('chaosFetch() breaks the body off, for a cutRate of 1, though what it is of can not be cancelled', async () => {
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode('0123456789')),
+    cancel: () => new Promise(() => {}),
+  });
+  const response = await chaosFetch(async () => new Response(body), { cutRate: 1 })(url);
+  await expect(response.text()).rejects.toThrow();
+});
