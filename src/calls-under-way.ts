@@ -42,8 +42,10 @@ export class CallsUnderWay {
     return call;
   }
 
-  leave(call: CallUnderWay): void {
-    if (this.#calls.delete(call)) this.#gone(call);
+  /** Now, or when the body has ended that is watched. */
+  leave(call: CallUnderWay, streamed?: Promise<void>): void {
+    if (streamed !== undefined) streamed.then(() => this.leave(call));
+    else if (this.#calls.delete(call)) this.#gone(call);
   }
 
   #gone({ dependency }: CallUnderWay): void {

@@ -79,7 +79,8 @@ export interface Client
   readonly subscribe: (listener: Listener<SteadEvent>) => () => void;
   /**
    * Refuses new and waiting calls with {@link ClosedError}, and gives running ones `drainMs` (default 10,000) before
-   * they are aborted with it. Resolves when none is left. A second call waits for the first.
+   * they are aborted with it. Resolves when none is left. A second call waits for the first. A body is waited for by `json`, and
+   * with `bulkhead.slot: "body"`: of others, only their reader sees the end.
    */
   readonly close: (options?: CloseOptions) => Promise<void>;
 }
@@ -227,7 +228,7 @@ export function createClient(options?: ClientOptions): Client {
       if ('error' in sent && call.answer !== undefined) leases.discard(call.answer);
       // What waits for the body's end below must not be what keeps it.
       call.answer = undefined;
-      underWay.leave(place);
+      underWay.leave(place, 'value' in sent ? sent.value.streamed : undefined);
       // The caller's signal, and whatever the request hangs on, matter until the body has been read.
       if (call.end !== undefined) context.closeAfter(sent, call.end);
       return done(result);

@@ -17,6 +17,8 @@ export class Answer {
   readonly body: ReadableStream | null | undefined;
   /** What is to be closed when the body is gone: see BodyLeases. */
   lease: Lease | undefined;
+  /** Resolves when its body has ended; `undefined` unless somebody watches it. */
+  declare streamed?: Promise<void>;
 
   constructor(response: Response, value?: unknown, bytes?: Uint8Array<ArrayBuffer>) {
     this.response = response;

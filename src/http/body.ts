@@ -71,9 +71,9 @@ export function withBodyEnd<T>(value: T, onEnd: () => void, lease?: Caller['leas
     if (!ended) onEnd();
     ended = true;
   };
-  // Settles when the last byte was read, on a cancel, and on a cut or an abort, also while nobody is reading.
-  reader.closed.then(end, end);
   const answer = new Answer(relayed(response, reader), (value as Answer).value);
+  // Settles when the last byte was read, on a cancel, and on a cut or an abort, also while nobody is reading.
+  answer.streamed = reader.closed.then(end, end);
   lease?.(answer, () => {
     // Not left to the reader to tell: on Workers its request, and with it the stream, may be gone.
     end();

@@ -166,6 +166,58 @@ test('client.close() ends json in the middle of a body', async () => {
   expect(clock.pending).toBe(0);
 });
 
+test('client.close() waits for a body that is being read, for slot "body"', async () => {
+  const { client, clock } = slowBench([{ body: 'here', delayMs: 100 }], { bulkhead: { slot: 'body' } });
+  const call = client.fetch(url);
+  await clock.advance(100);
+  const response = await call;
+  const closing = client.close();
+  const closed = watch(closing);
+  await clock.advance(5_000);
+  expect(closed.state).toBe('pending');
+  expect(client.snapshot().dependencies[origin]).toMatchObject({ running: 1 });
+  expect(await response.text()).toBe('here');
+  await closing;
+  expect(client.snapshot().dependencies[origin]).toMatchObject({ running: 0 });
+});
+
+test.for([{ coalesce: false }, { coalesce: true }])(
+  'client.close() ends a body that is being read when the time to finish is over, for slot "body", coalesce $coalesce',
+  async (fallback) => {
+    const options: ClientOptions = { bulkhead: { slot: 'body' }, fallback: fallback.coalesce && fallback };
+    const { client, clock, upstream } = slowBench([unfinished('here', 'hang')], options);
+    const reading = errorOf((await client.fetch(url)).text());
+    const closing = client.close({ drainMs: 400 });
+    const closed = watch(closing);
+    await clock.advance(399);
+    expect(closed.state).toBe('pending');
+    await clock.advance(1);
+    // What the reader gets is the engine's.
+    expect(await reading).toBeInstanceOf(Error);
+    expect(upstream.requests[0]?.signal?.reason).toMatchObject({ code: 'CLOSED', dependency: origin });
+    await closing;
+  },
+);
+
+test.for(['a status that has no body', 'a body that is cancelled'])(
+  'client.close() waits for nobody after %s, for slot "body"',
+  async (given) => {
+    const step = given === 'a body that is cancelled' ? unfinished('here', 'hang') : 204;
+    const { client } = slowBench([step], { bulkhead: { slot: 'body' } });
+    const response = await client.fetch(url);
+    await response.body?.cancel();
+    await client.close();
+  },
+);
+
+test('client.close() does not wait for a body, for slot "headers": it can not see it end', async () => {
+  const { client, upstream } = slowBench([unfinished('here', 'hang')]);
+  const response = await client.fetch(url);
+  await client.close();
+  expect(upstream.requests[0]?.signal?.aborted).toBe(false);
+  await response.body?.cancel();
+});
+
 test('client.close() resolves, when the caller aborts the last call itself', async () => {
   const { client, clock } = slowBench(['hang']);
   const controller = new AbortController();
