@@ -99,10 +99,15 @@ export class Dependency implements BulkheadHooks, BreakerHooks, Tools {
 
   /** Until the body handed out has ended. What `json` did not read (an answer that is not 2xx) is no longer its call. */
   holdFor<T>(value: T, release: () => void, context: CallContext): T {
+    const call = callOf(context);
     const isRead = (value as Answer).bytes !== undefined;
-    if (callOf(context).reads === 'none' && !isRead) return withBodyEnd(value, release, context.caller.lease);
-    release();
-    return value;
+    if (call.reads !== 'none' || isRead) {
+      release();
+      return value;
+    }
+    // Whoever can't hand it out is to let go of this: the body behind it is being read.
+    call.answer = withBodyEnd(value as Answer, release, context.caller.lease);
+    return call.answer as T;
   }
 
   outcomeOf(result: Settled<unknown>, context: CallContext): Outcome {

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
 
-import { type Client, type ClientOptions, createClient } from '../../src/index.ts';
+import { type Client, type ClientOptions, createClient, memoryStore } from '../../src/index.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
-import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
-import { cancellable, clientBench, errorOf, facts, unfinished, url, watch } from './bench.ts';
+import { type ScriptStep, scriptedFetch } from '../../src/testing/scripted-fetch.ts';
+import { cancellable, clientBench, errorOf, facts, origin, unfinished, url, watch } from './bench.ts';
 
 /** Counts the listeners on a signal: now, at the most, and all that ever came and went. */
 function countListeners(signal: AbortSignal): { now: () => number; most: () => number; added: () => number } {
@@ -208,6 +208,41 @@ test('client.fetch keeps one timer for a body that is not read, until the deadli
   expect(upstream.requests[0]?.signal?.aborted).toBe(true);
   expect(response.bodyUsed).toBe(false);
 });
+
+test.for([
+  { slot: 'headers', coalesce: false },
+  { slot: 'headers', coalesce: true },
+  { slot: 'body', coalesce: false },
+  { slot: 'body', coalesce: true },
+] as const)(
+  'client.fetch cancels a failed answer that its caller no longer waits for, for slot "$slot", coalesce $coalesce',
+  async ({ slot, coalesce }) => {
+    const failed = cancellable({ status: 503 });
+    const clock = new FakeClock();
+    const upstream = scriptedFetch([unfinished('first', 'hang')], { clock });
+    const { client } = clientBench([200], {
+      clock,
+      // The script would hand out a copy.
+      fetch: (input, init) => (upstream.calls === 0 ? upstream(input, init) : Promise.resolve(failed.response)),
+      retry: false,
+      bulkhead: { slot },
+      fallback: { store: memoryStore(), coalesce },
+    });
+    const first = await client.fetch(url);
+    // It waits for what is being stored: that might do in place of the 503.
+    const controller = new AbortController();
+    const second = watch(client.fetch(url, { signal: controller.signal }));
+    await clock.advance(100);
+    expect(second.state).toBe('pending');
+    controller.abort('the user left');
+    await clock.advance(0);
+    expect(second.error).toBe('the user left');
+    expect(failed.cancelled()).toBe(true);
+    expect(client.snapshot().dependencies[origin]).toMatchObject({ running: slot === 'body' ? 1 : 0 });
+    first.body?.cancel().catch(() => {});
+    await clock.advance(60_000);
+  },
+);
 
 test('client.fetch drops a late answer of an attempt that timed out, and cancels its body', async () => {
   const late = cancellable();
