@@ -4,29 +4,37 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 
+import { startOnPorts } from '../tools/example-ports.ts';
 import { startUpstream } from './upstream.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '..');
 
-const { values } = parseArgs({
-  options: { port: { type: 'string', default: '8787' }, 'upstream-port': { type: 'string', default: '8788' } },
-});
-const port = Number(values.port) || (await freePort());
-const upstream = await startUpstream(Number(values['upstream-port']));
-const wrangler = startWrangler(port);
+const USAGE = `npm run worker-example    the Worker in wrangler's local mode, and its upstreams
 
-let stopping = false;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop());
-wrangler.on('exit', (code) => {
-  if (!stopping) console.error(`wrangler has ended with code ${code}: see what it wrote above`);
-  void upstream.close().then(() => process.exit(stopping ? 0 : 1));
-});
+  --port N             where the Worker is, 0 for any free port          (default 8787)
+  --upstream-port N    where its upstreams are, 0 for any free port      (default 8788)
+  --help               this text`;
 
-await answering(`http://127.0.0.1:${port}/livez`);
-console.log(`
+await startOnPorts(USAGE, { port: 8_787, 'upstream-port': 8_788 }, async (ports) => {
+  const port = ports.port || (await freePort());
+  const upstream = await startUpstream(ports['upstream-port']);
+  const wrangler = startWrangler(port, upstream.url);
+
+  let stopping = false;
+  const stop = (): void => {
+    stopping = true;
+    wrangler.kill('SIGTERM');
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  wrangler.on('exit', (code) => {
+    if (!stopping) console.error(`wrangler has ended with code ${code}: see what it wrote above`);
+    void upstream.close().then(() => process.exit(stopping ? 0 : 1));
+  });
+
+  await answering(`http://127.0.0.1:${port}/livez`);
+  console.log(`
 The Worker answers at   http://127.0.0.1:${port}
 Its upstreams are at    ${upstream.url}
 
@@ -42,19 +50,15 @@ Try, in another terminal:
   curl -s ${upstream.url}/                   what they were asked
 
 Ctrl-C ends it.`);
+});
 
-function stop(): void {
-  stopping = true;
-  wrangler.kill('SIGTERM');
-}
-
-function startWrangler(workerPort: number): ChildProcess {
+function startWrangler(workerPort: number, upstream: string): ChildProcess {
   const args = [
     join(root, 'node_modules/wrangler/bin/wrangler.js'),
     'dev',
     ...['--config', join(here, 'wrangler.jsonc'), '--local', '--ip', '127.0.0.1', '--port', String(workerPort)],
     ...['--inspector-port', '0', '--show-interactive-dev-session=false', '--log-level', 'warn'],
-    ...['--var', `CATALOGUE:${upstream.url}/catalogue`, '--var', `RECOMMENDER:${upstream.url}/recommender`],
+    ...['--var', `CATALOGUE:${upstream}/catalogue`, '--var', `RECOMMENDER:${upstream}/recommender`],
   ];
   const env = { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: 'false', WRANGLER_SEND_METRICS: 'false' };
   return spawn(process.execPath, args, { cwd: here, env, stdio: ['ignore', 'inherit', 'inherit'] });
