@@ -141,6 +141,12 @@ test.for([
   },
 );
 
+test.for([1_440, 1_280, 390])('the policy that the page begins with is seen to its end, %i wide', async (width) => {
+  await page.setViewportSize({ width, height: 900 });
+  const hidden = (area: Element): number => area.scrollHeight - area.clientHeight;
+  await expect.poll(() => editor().evaluate(hidden)).toBeLessThanOrEqual(0);
+});
+
 test('a policy to begin with is applied as it is chosen', async () => {
   await choose('10×');
   await press('Retries alone');
