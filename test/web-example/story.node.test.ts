@@ -108,6 +108,18 @@ describe.for(engines)('in %s', { timeout: 240_000 }, (engine) => {
     expect(await visitor.run(() => document.querySelector('#products .note')?.textContent)).toBe('');
   });
 
+  test('what a section shows grows old, also while nothing answers', options, async () => {
+    await shows('#products .cards li');
+    await shop.set({ mode: 'down' });
+    await shows('#products.degraded');
+    const age = (): Promise<number> =>
+      visitor.run(() => Number(/\d+/.exec(document.querySelector('#products .note')?.textContent ?? '')?.[0] ?? 0));
+    // A page that thinks it is not seen asks for nothing: what is under way is the last that there is.
+    await visitor.run(() => void Object.defineProperty(document, 'hidden', { value: true, configurable: true }));
+    const before = await age();
+    await expect.poll(age, { timeout: 20_000, interval: 500 }).toBeGreaterThanOrEqual(before + 7);
+  });
+
   test('the page is whole without recommendations, and says where it is not', options, async () => {
     await shop.set({ mode: 'no-recommendations' });
     await arrive();

@@ -1,7 +1,7 @@
 // The page: it shows what it can, says what it shows, and recovers by itself.
 import 'steadfetch/devtools';
 import { api, client, control, degraded } from './api.ts';
-import { find, say, showSections } from './sections.ts';
+import { find, say, showSections, tellAges } from './sections.ts';
 import { ago, reasonInWords } from './words.ts';
 
 const REFRESH_MS = 2_000;
@@ -33,8 +33,11 @@ function followDegradation(): void {
     say(find('.age', banner), first.asOf === undefined ? '' : `Showing results from ${ago(Date.now() - first.asOf)}.`);
   };
   degraded.subscribe(update);
-  // The age grows without anything happening.
-  setInterval(update, 1_000);
+  // Ages grow without anything happening.
+  setInterval(() => {
+    update();
+    tellAges();
+  }, 1_000);
 }
 
 // Errors of a call that was never sent.

@@ -22,12 +22,20 @@ const recommendations: Section = {
   nothing: 'No recommendations right now.',
 };
 
+/** What the notes say of an age, which grows without anything happening. */
+const ages = new Map<HTMLElement, () => string>();
+
 /** What each section shows, as text. */
 const shown = new WeakMap<HTMLElement, string>();
 
 /** Asks for both at once: one that fails takes the other with it in nothing. */
 export async function showSections(): Promise<void> {
   await Promise.all([products, recommendations].map(show));
+}
+
+/** Says how old what is shown is by now. */
+export function tellAges(): void {
+  for (const [note, words] of ages) say(note, words());
 }
 
 async function show({ element, path, nothing }: Section): Promise<void> {
@@ -37,8 +45,14 @@ async function show({ element, path, nothing }: Section): Promise<void> {
     const list = productsIn(await response.json());
     const why = degradation(response);
     element.classList.toggle('degraded', why !== undefined);
-    say(note, why === undefined ? '' : `Showing results from ${ago(why.ageMs)}: ${reasonInWords(why.reason)}.`);
+    ages.delete(note);
     if (list.length === 0) say(note, nothing);
+    else if (why === undefined) say(note, '');
+    else {
+      const asOf = Date.now() - why.ageMs;
+      ages.set(note, () => `Showing results from ${ago(Date.now() - asOf)}: ${reasonInWords(why.reason)}.`);
+      tellAges();
+    }
     // What has not changed stays: somebody may be reading, or choosing.
     const text = JSON.stringify(list);
     if (shown.get(element) === text) return;
@@ -47,6 +61,7 @@ async function show({ element, path, nothing }: Section): Promise<void> {
     if (path === 'products') offer(list);
   } catch (error) {
     // What is shown stays: it is older, and still better than nothing.
+    ages.delete(note);
     const isEmpty = find('.cards', element).childElementCount === 0;
     say(note, `${isEmpty ? nothing : 'These may be out of date.'} ${inASentence(reasonOf(error))}`);
   }
