@@ -5,7 +5,7 @@ export interface Preset {
 }
 
 const FIRST: Preset = {
-  name: 'As in the README',
+  name: 'README, with a store',
   text: `{
   name: 'user-service',
   deadlineMs: 2_000, // the whole call

@@ -135,7 +135,7 @@ test.for([
     await notice.getByText(`Time has stopped: ${words}`).waitFor({ timeout: 60_000 });
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
     await page.screenshot({ path: `${pictures}/stopped.png` });
-    await press('As in the README');
+    await press('README, with a store');
     await page.getByText(/^circuit open, a probe in \d+ s$/).waitFor();
     await expect.poll(() => notice.textContent(), { timeout: 25_000 }).toBe('');
   },
