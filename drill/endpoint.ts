@@ -46,10 +46,8 @@ export async function runEndpoint(
 
   const calls: Promise<void>[] = [];
   view.begin(record, elapsedMs);
-  const sampling = setInterval(
-    () => record.track.seen.push({ at: elapsedMs(), total: record.requests }),
-    SAMPLE_EVERY_MS,
-  );
+  const sample = (): void => void record.track.seen.push({ at: elapsedMs(), total: record.requests });
+  const sampling = setInterval(sample, SAMPLE_EVERY_MS);
   try {
     await steadyLoad(plan.ratePerSecond, plan.lastsMs, elapsedMs, () => calls.push(call()), signal);
   } catch (error) {
@@ -57,6 +55,8 @@ export async function runEndpoint(
   } finally {
     await Promise.all(calls);
     clearInterval(sampling);
+    // What was sent since the last one counts, too.
+    sample();
     view.end();
     await client.close();
   }

@@ -122,6 +122,13 @@ test('--url opens the circuit before an endpoint that is failing, and says so', 
   expect(stdout).toMatch(/^circuit {3}open at 0\.\d s/m);
 });
 
+test('--url counts every request in its chart, as in its report', { timeout: 30_000 }, async () => {
+  const url = await startEndpoint((_, response) => response.end('ok'));
+  const { stdout } = await run(['--url', url, '--rate', '20', '--seconds', '1']);
+  expect(stdout).toContain('requests  20 sent, 0 of them retries');
+  expect(stdout).toContain('load 1.00/call');
+});
+
 test('--url ends early on Ctrl-C, with the report', { timeout: 30_000 }, async () => {
   const url = await startEndpoint((_, response) => response.end('ok'));
   const { code, stdout } = await run(['--url', url, '--rate', '20', '--seconds', '600'], '2.0 s');
