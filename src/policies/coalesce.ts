@@ -118,11 +118,11 @@ export class Coalesce<V> extends AsyncLayer {
     this.#hooks.report(shared, one.context, true);
     // The work is this caller's alone from now on, and ends with it, also while the value is still streaming.
     for (const other of others) {
-      callers.delete(other);
       other.context.scope.offAbort(other.leave);
       other.resolve(undefined);
     }
-    one.context.closeAfter({ value }, () => one.context.scope.offAbort(one.leave));
+    one.context.scope.offAbort(one.leave);
+    one.context.closeAfter({ value }, new Tie(one.context.scope, shared.scope));
     one.resolve(() => value);
   }
 
@@ -137,8 +137,7 @@ export class Coalesce<V> extends AsyncLayer {
       return;
     }
     this.#end(key, flight);
-    // A caller's own wish reaches the root, as it would without sharing; a deadline of ours does not.
-    (scope.root.aborted ? shared.scope.root : shared.scope).abort(scope.reason);
+    endWith(scope, shared.scope);
   }
 
   #settleAll({ shared, callers }: Flight<V>, settle: (caller: Caller<V>) => void): void {
@@ -151,5 +150,33 @@ export class Coalesce<V> extends AsyncLayer {
 
   #end(key: string, flight: Flight<V>): void {
     if (this.#flights.get(key) === flight) this.#flights.delete(key);
+  }
+}
+
+function endWith({ root, reason }: Scope, shared: Scope): void {
+  // A caller's own wish reaches the root, as it would without sharing; a deadline of ours does not.
+  (root.aborted ? shared.root : shared).abort(reason);
+}
+
+/**
+ * Has shared work end with the scope of the one who has its value. It holds on to nothing else: what follows a scope lives as long
+ * as the deadline, and a value that is dropped while it streams must not.
+ */
+class Tie {
+  readonly #scope: Scope;
+  readonly #shared: Scope;
+
+  constructor(scope: Scope, shared: Scope) {
+    this.#scope = scope;
+    this.#shared = shared;
+    scope.onAbort(this);
+  }
+
+  abort(): void {
+    endWith(this.#scope, this.#shared);
+  }
+
+  close(): void {
+    this.#scope.offAbort(this);
   }
 }

@@ -39,3 +39,17 @@ test('client.fetch keeps the deadline over a body that somebody still holds', as
   expect(clock.pending).toBe(1);
   expect(await response.text()).toBe('text');
 });
+
+test('client.fetch lets go of the deadline once the bodies are collected that were to be shared, and were not', async () => {
+  const fallback = { coalesce: true };
+  const { client, clock } = clientBench([{ body: 'text' }], { deadlineMs: 60_000, fallback });
+  for (let call = 1; call <= 100; call += 1) await client.fetch(url);
+  expect(clock.pending).toBe(100);
+  await expect
+    .poll(async () => {
+      collectGarbage();
+      await clock.advance(0);
+      return clock.pending;
+    })
+    .toBe(0);
+});
