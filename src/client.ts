@@ -225,10 +225,11 @@ export function createClient(options?: ClientOptions): Client {
       const result = reads === 'none' ? sent : orHttpError(sent, dependency);
       telemetry.end(call, result, scope);
       // Nobody gets the Response: a hook of the user's threw, say.
-      if ('error' in sent && call.answer !== undefined) leases.discard(call.answer);
+      const { answer } = call;
+      if ('error' in sent && answer !== undefined) leases.discard(answer);
       // What waits for the body's end below must not be what keeps it.
       call.answer = undefined;
-      underWay.leave(place, 'value' in sent ? sent.value.streamed : undefined);
+      underWay.leave(place, answer?.streamed);
       // The caller's signal, and whatever the request hangs on, matter until the body has been read.
       if (call.end !== undefined) context.closeAfter(sent, call.end);
       return done(result);

@@ -199,6 +199,22 @@ test.for([{ coalesce: false }, { coalesce: true }])(
   },
 );
 
+test('client.close() waits for a body that was too long for those who were to share it, for slot "body"', async () => {
+  const fallback = { coalesce: true, maxBodyBytes: 4 };
+  const script: ScriptStep[] = [{ status: 404, body: 'too long', after: 'hang' }, 204];
+  const { client, clock, upstream } = slowBench(script, { bulkhead: { slot: 'body' }, fallback });
+  const [response] = await Promise.all([client.fetch(url), client.fetch(url)]);
+  const reading = errorOf((response as Response).text());
+  const closing = client.close({ drainMs: 400 });
+  const closed = watch(closing);
+  await clock.advance(399);
+  expect(closed.state).toBe('pending');
+  await clock.advance(1);
+  expect(await reading).toBeInstanceOf(Error);
+  expect(upstream.requests[0]?.signal?.reason).toMatchObject({ code: 'CLOSED', dependency: origin });
+  await closing;
+});
+
 test.for(['a status that has no body', 'a body that is cancelled'])(
   'client.close() waits for nobody after %s, for slot "body"',
   async (given) => {
