@@ -301,17 +301,18 @@ export class Seat implements FleetSeat {
   #hear(message: unknown): void {
     const state = parseState(message);
     const known = this.#known;
-    if (this.#isOver || this.#isAlone || state === undefined || known === undefined) return;
-    if (state.run === known.run && state.epoch <= known.epoch) return;
+    if (this.#isOver || this.#isAlone || state === undefined) return;
+    if (state.run === known?.run && state.epoch <= known.epoch) return;
     // Another memory, which may have begun earlier by a clock that was put back, or a leap: it is as well to ask as to believe.
-    if (state.run !== known.run || state.epoch > known.epoch + FAR) this.#wonder();
+    if (state.run !== known?.run || state.epoch > known.epoch + FAR) this.#wonder();
     else this.#believe(state, known);
   }
 
   /** Whoever can write messages must not make each of them a question. */
   #wonder(): void {
     const now = this.#member.clock.now();
-    const waitMs = this.#wonderedAt + ENGINE_MS - now;
+    // What is being asked already may be answered as of before the message.
+    const waitMs = Math.max(this.#wonderedAt + ENGINE_MS, this.#readingUntil) - now;
     if (waitMs > 0 && this.#retryAt < Infinity) return;
     this.#wonderedAt = now + Math.max(0, waitMs);
     if (waitMs > 0) this.#retryIn(waitMs);

@@ -107,6 +107,31 @@ test('an answer that was overtaken by a newer one changes nothing, and what foll
   expect([reads, breaker.state]).toEqual([3, 'open']);
 });
 
+test.for([
+  { given: 'nothing is known yet', known: [] },
+  { given: 'another memory is known', known: [{ ...record(3, 'closed'), run: 2 }] },
+])('news that comes while the engine is being asked is asked about afterwards, when $given', async ({ known }) => {
+  let reads = 0;
+  let answer: (state: FleetState) => void = () => {};
+  const { clock, breaker, call, hear } = bench({
+    pollMs: 1_000,
+    read: async () => {
+      reads += 1;
+      if (reads === known.length + 1) return new Promise((resolve) => (answer = resolve));
+      return known[reads - 1] ?? record(2, 'open', 60_000);
+    },
+  });
+  await clock.advance(1_000 * known.length);
+  await call();
+  hear(record(2, 'open', 60_000));
+  // From before the news.
+  answer(known[0] ?? record(1, 'closed'));
+  await clock.advance(999);
+  expect([reads, breaker.state]).toEqual([known.length + 1, 'closed']);
+  await clock.advance(1);
+  expect([reads, breaker.state]).toEqual([known.length + 2, 'open']);
+});
+
 test('an engine that has gone back, and has lost what was told last, is believed from there on', async () => {
   let now = record(9, 'closed');
   const { clock, breaker, call } = bench({ isSilent: true, pollMs: 1_000, read: async () => now });
