@@ -215,14 +215,14 @@ export class CircuitBreaker extends Layer {
     if (isUnmoved(before, ticket, outcome)) return;
     const now = clock.now();
     const report = { outcome, durationMs: now - (startedAt ?? now), retryAfterMs };
-    this.#commit(settle(before, ticket, report, now, this.#limits, random));
-    this.#tellFleet(before, now);
+    const after = settle(before, ticket, report, now, this.#limits, random);
+    this.#commit(after);
+    this.#tellFleet(before, after, now);
   }
 
-  /** What a call has found out, the others need not. */
-  #tellFleet(before: Circuit, now: number): void {
+  /** What a call has found out, the others need not; what a listener has made of the circuit since is its own business. */
+  #tellFleet(before: Circuit, after: Circuit, now: number): void {
     const seat = this.#seat;
-    const after = this.#circuit;
     if (seat === undefined || after.state === before.state) return;
     if (after.state === 'open') seat.opened(refusalMs(after, now, this.#limits), before.state === 'half-open');
     else if (after.state === 'closed') seat.closed();

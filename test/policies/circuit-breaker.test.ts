@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 
+import type { Fleet, FleetSeat } from '../../src/fleet/fleet.ts';
 import {
   type BreakerOptions,
   CircuitBreaker,
@@ -1184,4 +1185,21 @@ test.for([
 test('restore() refuses an age that makes no sense', () => {
   const bench = new Bench();
   expect(() => bench.breaker.restore(blank, Number.NaN)).toThrow('elapsedMs');
+});
+
+test('CircuitBreaker tells the fleet what a call has found out, and not what a listener has made of the circuit', async () => {
+  const told: unknown[] = [];
+  const seat: FleetSeat = {
+    probeWaitMs: () => 0,
+    opened: (...facts) => told.push(facts),
+    closed: () => told.push('closed'),
+    leave() {},
+  };
+  const fleet: Fleet = { join: () => seat, close: async () => {} };
+  const limits = { failureThreshold: 1, resetTimeoutMs: 1_000, resetJitter: 0 };
+  const breaker = new CircuitBreaker({ ...limits, clock: new FakeClock(), name: 'users', fleet });
+  breaker.subscribe(({ to }) => to === 'open' && breaker.isolate());
+  await breaker.execute(() => Promise.reject(new TypeError('down'))).catch(() => {});
+  expect(breaker.snapshot()).toMatchObject({ state: 'open', retryAfterMs: null });
+  expect(told).toEqual([[1_000, false]]);
 });
