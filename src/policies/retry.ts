@@ -37,11 +37,13 @@ export interface RetryPolicyOptions extends BackoffOptions {
   readonly budget?: RetryBudget | RetryBudgetOptions | false;
 }
 
+type Budget = Pick<RetryBudget, 'deposit' | 'withdraw'>;
+
 /** How a retry layer reads results and the world around it. */
 export interface RetryHooks {
   shouldRetry(result: Settled<unknown>, attempt: number, context: CallContext): boolean;
   /** What limits the retries of this call, together with those of others. */
-  budgetFor(context: CallContext): RetryBudget | undefined;
+  budgetFor(context: CallContext): Budget | undefined;
   /** The least the dependency asked us to wait, in ms. */
   retryAfterMsOf?(result: Settled<unknown>): number | undefined;
   /** Asked before a wait and after it: `false` if another attempt can't help any more, as when the circuit has opened. */
@@ -75,8 +77,9 @@ function isError(result: Settled<unknown>): boolean {
   return 'error' in result;
 }
 
-function budgetOf(budget: RetryPolicyOptions['budget'] = {}, { clock }: Tools): RetryBudget | undefined {
-  if (budget instanceof RetryBudget) return budget;
+function budgetOf(budget: RetryPolicyOptions['budget'] = {}, { clock }: Tools): Budget | undefined {
+  // One that others share goes by a clock of its own, which need not be this policy's.
+  if (budget instanceof RetryBudget) return { deposit: () => budget.deposit(), withdraw: () => budget.withdraw() };
   const limits = unlessFalse('retry.budget', budget, resolveRetryBudget);
   return limits === false ? undefined : new RetryBudget({ ...limits, clock });
 }

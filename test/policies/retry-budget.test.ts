@@ -181,3 +181,15 @@ test('restore() refuses an age that makes no sense, and takes a snapshot without
   budget.restore(snapshot);
   expect(budget.available).toBe(3);
 });
+
+test('RetryBudget goes by its own clock, whatever that of the retry() is that it is given to', async () => {
+  const clock = new FakeClock();
+  const budget = new RetryBudget({ clock, minPerSecond: 0, ratio: 1 });
+  const other = new FakeClock();
+  await other.advance(86_400_000);
+  const policy = retry({ clock: other, budget });
+  for (let call = 1; call <= 50; call += 1) await policy.execute(() => 'done');
+  expect(budget.available).toBe(50);
+  await clock.advance(11_000);
+  expect(budget.available).toBe(0);
+});
