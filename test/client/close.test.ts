@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { type ClientOptions, ClosedError, type CloseOptions } from '../../src/index.ts';
 import type { ScriptStep } from '../../src/testing/scripted-fetch.ts';
-import { clientBench, errorOf, facts, origin, unfinished, url, watch } from './bench.ts';
+import { type Bench, clientBench, errorOf, facts, origin, unfinished, url, watch } from './bench.ts';
 
 /** A client of two slots over an upstream that takes a second. */
 function slowBench(script: readonly ScriptStep[] = [{ status: 204, delayMs: 1_000 }], options: ClientOptions = {}) {
@@ -181,38 +181,35 @@ test('client.close() waits for a body that is being read, for slot "body"', asyn
   expect(client.snapshot().dependencies[origin]).toMatchObject({ running: 0 });
 });
 
+/** Its body is waited for while there is time to finish, and then cut off. */
+async function isCutOff({ client, clock, upstream }: Bench, response: Response): Promise<void> {
+  const reading = errorOf(response.text());
+  const closing = client.close({ drainMs: 400 });
+  const closed = watch(closing);
+  await clock.advance(399);
+  expect(closed.state).toBe('pending');
+  await clock.advance(1);
+  // What the reader gets is the engine's.
+  expect(await reading).toBeInstanceOf(Error);
+  expect(upstream.requests[0]?.signal?.reason).toMatchObject({ code: 'CLOSED', dependency: origin });
+  await closing;
+}
+
 test.for([{ coalesce: false }, { coalesce: true }])(
   'client.close() ends a body that is being read when the time to finish is over, for slot "body", coalesce $coalesce',
   async (fallback) => {
     const options: ClientOptions = { bulkhead: { slot: 'body' }, fallback: fallback.coalesce && fallback };
-    const { client, clock, upstream } = slowBench([unfinished('here', 'hang')], options);
-    const reading = errorOf((await client.fetch(url)).text());
-    const closing = client.close({ drainMs: 400 });
-    const closed = watch(closing);
-    await clock.advance(399);
-    expect(closed.state).toBe('pending');
-    await clock.advance(1);
-    // What the reader gets is the engine's.
-    expect(await reading).toBeInstanceOf(Error);
-    expect(upstream.requests[0]?.signal?.reason).toMatchObject({ code: 'CLOSED', dependency: origin });
-    await closing;
+    const bench = slowBench([unfinished('here', 'hang')], options);
+    await isCutOff(bench, await bench.client.fetch(url));
   },
 );
 
 test('client.close() waits for a body that was too long for those who were to share it, for slot "body"', async () => {
   const fallback = { coalesce: true, maxBodyBytes: 4 };
   const script: ScriptStep[] = [{ status: 404, body: 'too long', after: 'hang' }, 204];
-  const { client, clock, upstream } = slowBench(script, { bulkhead: { slot: 'body' }, fallback });
-  const [response] = await Promise.all([client.fetch(url), client.fetch(url)]);
-  const reading = errorOf((response as Response).text());
-  const closing = client.close({ drainMs: 400 });
-  const closed = watch(closing);
-  await clock.advance(399);
-  expect(closed.state).toBe('pending');
-  await clock.advance(1);
-  expect(await reading).toBeInstanceOf(Error);
-  expect(upstream.requests[0]?.signal?.reason).toMatchObject({ code: 'CLOSED', dependency: origin });
-  await closing;
+  const bench = slowBench(script, { bulkhead: { slot: 'body' }, fallback });
+  const [response] = await Promise.all([bench.client.fetch(url), bench.client.fetch(url)]);
+  await isCutOff(bench, response);
 });
 
 test.for(['a status that has no body', 'a body that is cancelled'])(

@@ -2,10 +2,22 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 
+import type { FakeClock } from '../../src/testing/fake-clock.ts';
 import { clientBench, url } from './bench.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
+
+/** All that was under way, once it is collected. */
+async function isLetGo(clock: FakeClock): Promise<void> {
+  await expect
+    .poll(async () => {
+      collectGarbage();
+      await clock.advance(0);
+      return clock.pending;
+    })
+    .toBe(0);
+}
 
 test('client.fetch lets go of the deadline and of the signal, once the bodies it handed out are collected', async () => {
   const { client, clock } = clientBench([{ body: 'text' }], { deadlineMs: 60_000 });
@@ -19,13 +31,7 @@ test('client.fetch lets go of the deadline and of the signal, once the bodies it
   for (let call = 1; call <= 100; call += 1) await client.fetch(url, { signal });
   expect(clock.pending).toBe(100);
   expect(removed).toBe(0);
-  await expect
-    .poll(async () => {
-      collectGarbage();
-      await clock.advance(0);
-      return clock.pending;
-    })
-    .toBe(0);
+  await isLetGo(clock);
   expect(removed).toBe(1);
 });
 
@@ -45,11 +51,5 @@ test('client.fetch lets go of the deadline once the bodies are collected that we
   const { client, clock } = clientBench([{ body: 'text' }], { deadlineMs: 60_000, fallback });
   for (let call = 1; call <= 100; call += 1) await client.fetch(url);
   expect(clock.pending).toBe(100);
-  await expect
-    .poll(async () => {
-      collectGarbage();
-      await clock.advance(0);
-      return clock.pending;
-    })
-    .toBe(0);
+  await isLetGo(clock);
 });
